@@ -1,0 +1,31 @@
+# make node   the prompt on 192.168.1.3/24 (the first run builds .venv)
+# make test   every test; make check adds ruff and mypy
+PYTHON ?= python3
+VENV    = .venv
+RUN     = $(VENV)/bin/python
+
+.PHONY: node test check bench clean
+
+node: $(VENV)/ready
+	@$(RUN) node.py $(ARGS)
+
+test: $(VENV)/ready
+	$(RUN) -m pytest -q $(ARGS)
+
+check: $(VENV)/ready
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+
+bench: $(VENV)/ready
+	$(RUN) bench/throughput.py $(ARGS)
+
+# The dependencies are pyproject.toml's, and nothing of ours is installed: the node runs from its checkout.
+$(VENV)/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "glasstack needs Python 3.11 or newer; try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print("\n".join(p["dependencies"] + p["optional-dependencies"]["dev"]))' > $(VENV)/requirements.txt
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r $(VENV)/requirements.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .hypothesis

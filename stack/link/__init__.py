@@ -1,0 +1,1 @@
+"""Devices: what carries frames between an engine and the world."""
