@@ -1,7 +1,8 @@
 """Every tunable of the stack, with its unit, default, bounds and source, validated when it is set.
 
-A `Config` also carries the two things a pure core cannot make for itself: `rng` (any object with `random.Random`'s methods) and `secret`
-(bytes, for RFC 6528's initial sequence numbers). Where Linux has a sysctl for the same thing its name is in `sysctl`.
+A `Config` also carries the two things a pure core cannot make for itself: `rng` (any object with `random.Random`'s
+methods) and `secret` (bytes, for RFC 6528's initial sequence numbers). Where Linux has a sysctl for the same thing
+its name is in `sysctl`.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ class Random(Protocol):
 
 
 class Tunable(Generic[T]):
-    """One setting: a descriptor that refuses values of the wrong type or out of bounds with a ValueError that says so."""
+    """One setting: a descriptor that refuses values of the wrong type or out of bounds with a ValueError that says
+    so."""
 
     def __init__(self, default: T, unit: str, low: T, high: T, source: str, text: str, sysctl: str = "") -> None:
-        self.default = default
+        self.default: T = default
         self.unit = unit
-        self.low = low
-        self.high = high
+        self.low: T = low
+        self.high: T = high
         self.source = source
         self.text = text
         self.sysctl = sysctl
@@ -47,18 +49,18 @@ class Tunable(Generic[T]):
     def __set__(self, config: Config, value: T) -> None:
         config.__dict__["_" + self.name] = self.check(value)
 
-    def check(self, value: Any) -> T:
+    def check(self, value: Any) -> Any:
         """`value` as this tunable's type; ValueError with one clear line otherwise."""
         kind = type(self.default)
         if kind is bool:
             if not isinstance(value, bool):
                 raise ValueError(f"{self.name} is true or false, not {value!r}")
-            return value  # type: ignore[return-value]
+            return value
         if isinstance(value, bool) or not isinstance(value, (int, float)) or (kind is int and value != int(value)):
             raise ValueError(f"{self.name} is {'a whole number' if kind is int else 'a number'}, not {value!r}")
         if not self.low <= value <= self.high:
             raise ValueError(f"{self.name} is from {self.low} to {self.high} {self.unit}, not {value}")
-        return kind(value)  # type: ignore[return-value]
+        return kind(value)
 
 
 class Config:
@@ -66,12 +68,24 @@ class Config:
 
     ip_default_ttl = Tunable(64, "hops", 1, 255, "RFC 1122 3.2.1.7", "time to live of packets sent", "ip_default_ttl")
     arp_reachable_time = Tunable(
-        30.0, "s", 0.1, 3600.0, "RFC 4861 10", "a confirmed neighbour is trusted for about this long", "base_reachable_time"
+        30.0,
+        "s",
+        0.1,
+        3600.0,
+        "RFC 4861 10",
+        "a confirmed neighbour is trusted for about this long",
+        "base_reachable_time",
     )
     arp_retrans_timer = Tunable(1.0, "s", 0.01, 60.0, "RFC 4861 10", "between two requests", "retrans_time_ms")
     arp_max_requests = Tunable(3, "requests", 1, 20, "RFC 4861 10", "before a neighbour has FAILED", "mcast_solicit")
     arp_delay_first_probe = Tunable(
-        5.0, "s", 0.0, 60.0, "RFC 4861 10", "a used STALE entry waits this long before it is probed", "delay_first_probe_time"
+        5.0,
+        "s",
+        0.0,
+        60.0,
+        "RFC 4861 10",
+        "a used STALE entry waits this long before it is probed",
+        "delay_first_probe_time",
     )
     arp_queue_bytes = Tunable(
         212_992, "bytes", 0, 1 << 24, "RFC 1122 2.3.2.2", "queued per unresolved neighbour", "unres_qlen_bytes"
@@ -81,32 +95,56 @@ class Config:
     acd_probe_num = Tunable(2, "probes", 0, 10, "RFC 5227 1.1 (there 3)", "0 takes an address unprobed")
     acd_probe_interval = Tunable(0.1, "s", 0.0, 10.0, "RFC 5227 1.1 (there 1 to 2)", "between two probes")
     acd_announce_wait = Tunable(0.2, "s", 0.0, 10.0, "RFC 5227 1.1 (there 2)", "silence after the last probe")
-    acd_announce_num = Tunable(2, "announcements", 0, 10, "RFC 5227 1.1", "gratuitous requests once the address is ours")
+    acd_announce_num = Tunable(
+        2, "announcements", 0, 10, "RFC 5227 1.1", "gratuitous requests once the address is ours"
+    )
     acd_announce_interval = Tunable(2.0, "s", 0.0, 60.0, "RFC 5227 1.1", "between two announcements")
     acd_defend_interval = Tunable(10.0, "s", 0.0, 600.0, "RFC 5227 1.1", "least time between two defences")
-    icmp_rate = Tunable(1000, "messages/s", 1, 1_000_000, "RFC 1812 4.3.2.8", "ICMP errors sent at most", "icmp_msgs_per_sec")
+    icmp_rate = Tunable(
+        1000, "messages/s", 1, 1_000_000, "RFC 1812 4.3.2.8", "ICMP errors sent at most", "icmp_msgs_per_sec"
+    )
     icmp_burst = Tunable(50, "messages", 1, 1_000_000, "RFC 1812 4.3.2.8", "errors sent at once", "icmp_msgs_burst")
-    icmp_echo_ignore_all = Tunable(False, "", False, True, "RFC 1122 3.2.2.6 (MUST answer)", "stay silent", "icmp_echo_ignore_all")
+    icmp_echo_ignore_all = Tunable(
+        False, "", False, True, "RFC 1122 3.2.2.6 (MUST answer)", "stay silent", "icmp_echo_ignore_all"
+    )
     udp_rcvbuf = Tunable(212_992, "bytes", 256, 1 << 30, "Linux", "SO_RCVBUF of a datagram socket", "rmem_default")
     tcp_rcvbuf = Tunable(4 << 20, "bytes", 2048, 1 << 30, "RFC 7323 2.3", "largest receive window", "tcp_rmem")
     tcp_sndbuf = Tunable(4 << 20, "bytes", 2048, 1 << 30, "RFC 9293 3.9.1", "bytes a send may queue", "tcp_wmem")
     tcp_initial_rto = Tunable(1.0, "s", 0.01, 60.0, "RFC 6298 2.1", "before the first RTT sample", "TCP_TIMEOUT_INIT")
-    tcp_min_rto = Tunable(0.2, "s", 0.001, 60.0, "RFC 6298 2.4 (there 1)", "least retransmission timeout", "tcp_rto_min_us")
+    tcp_min_rto = Tunable(
+        0.2, "s", 0.001, 60.0, "RFC 6298 2.4 (there 1)", "least retransmission timeout", "tcp_rto_min_us"
+    )
     tcp_max_rto = Tunable(120.0, "s", 1.0, 3600.0, "RFC 6298 2.5", "greatest retransmission timeout", "tcp_rto_max_ms")
     tcp_syn_retries = Tunable(6, "times", 0, 127, "RFC 9293 3.8.3", "a SYN is resent", "tcp_syn_retries")
     tcp_synack_retries = Tunable(5, "times", 0, 127, "RFC 9293 3.8.3", "a SYN,ACK is resent", "tcp_synack_retries")
-    tcp_retries = Tunable(15, "times", 1, 127, "RFC 9293 3.8.3 (R2)", "data is resent before the connection ends", "tcp_retries2")
-    tcp_orphan_retries = Tunable(8, "times", 1, 127, "RFC 1122 4.2.3.5", "the same once the user has closed", "tcp_orphan_retries")
-    tcp_msl = Tunable(30.0, "s", 0.0, 240.0, "RFC 9293 3.4.1 (there 120)", "TIME-WAIT is twice this", "TCP_TIMEWAIT_LEN / 2")
+    tcp_retries = Tunable(
+        15, "times", 1, 127, "RFC 9293 3.8.3 (R2)", "data is resent before the connection ends", "tcp_retries2"
+    )
+    tcp_orphan_retries = Tunable(
+        8, "times", 1, 127, "RFC 1122 4.2.3.5", "the same once the user has closed", "tcp_orphan_retries"
+    )
+    tcp_msl = Tunable(
+        30.0, "s", 0.0, 240.0, "RFC 9293 3.4.1 (there 120)", "TIME-WAIT is twice this", "TCP_TIMEWAIT_LEN / 2"
+    )
     tcp_fin_timeout = Tunable(60.0, "s", 1.0, 3600.0, "RFC 9293 3.6", "an orphan in FIN-WAIT-2", "tcp_fin_timeout")
-    tcp_delayed_ack = Tunable(0.04, "s", 0.0, 0.5, "RFC 9293 3.8.6.3", "an acknowledgment waits at most", "TCP_DELACK_MIN")
+    tcp_delayed_ack = Tunable(
+        0.04, "s", 0.0, 0.5, "RFC 9293 3.8.6.3", "an acknowledgment waits at most", "TCP_DELACK_MIN"
+    )
     tcp_initial_cwnd = Tunable(10, "segments", 1, 1000, "RFC 6928 2", "initial congestion window")
     tcp_dupacks = Tunable(3, "segments", 1, 127, "RFC 5681 3.2", "duplicate ACKs that mean a loss", "tcp_reordering")
-    tcp_keepalive_time = Tunable(7200.0, "s", 1.0, 1e6, "RFC 9293 3.8.4", "idle before the first probe", "tcp_keepalive_time")
+    tcp_keepalive_time = Tunable(
+        7200.0, "s", 1.0, 1e6, "RFC 9293 3.8.4", "idle before the first probe", "tcp_keepalive_time"
+    )
     tcp_keepalive_interval = Tunable(75.0, "s", 1.0, 1e5, "RFC 9293 3.8.4", "between two probes", "tcp_keepalive_intvl")
-    tcp_keepalive_probes = Tunable(9, "probes", 1, 127, "RFC 9293 3.8.4", "unanswered before the end", "tcp_keepalive_probes")
-    tcp_max_syn_backlog = Tunable(1024, "connections", 1, 1 << 20, "RFC 4987", "half open at once, all listeners", "tcp_max_syn_backlog")
-    tcp_challenge_ack_limit = Tunable(100, "ACKs/s", 1, 1_000_000, "RFC 5961 7", "challenge ACKs sent at most", "tcp_challenge_ack_limit")
+    tcp_keepalive_probes = Tunable(
+        9, "probes", 1, 127, "RFC 9293 3.8.4", "unanswered before the end", "tcp_keepalive_probes"
+    )
+    tcp_max_syn_backlog = Tunable(
+        1024, "connections", 1, 1 << 20, "RFC 4987", "half open at once, all listeners", "tcp_max_syn_backlog"
+    )
+    tcp_challenge_ack_limit = Tunable(
+        100, "ACKs/s", 1, 1_000_000, "RFC 5961 7", "challenge ACKs sent at most", "tcp_challenge_ack_limit"
+    )
     tcp_max_out_of_order = Tunable(1024, "segments", 1, 1 << 20, "RFC 9293 3.10.7.4", "held for a hole to fill")
     port_low = Tunable(32768, "", 1024, 65535, "RFC 6056 3.2", "first ephemeral port", "ip_local_port_range")
     port_high = Tunable(60999, "", 1024, 65535, "RFC 6056 3.2", "last ephemeral port", "ip_local_port_range")

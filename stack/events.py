@@ -1,7 +1,7 @@
 """What the core tells those who watch: one small class an event, and the Observer they are handed to.
 
-An observer appends and returns; formatting happens elsewhere, later, in another thread. A `Dropped` emitted while a frame
-is being received speaks of that frame; a frame sent for a reason carries its event in `OutFrame.why`.
+An observer appends and returns; formatting happens elsewhere, later, in another thread. A `Dropped` emitted while a
+frame is being received speaks of that frame; a frame sent for a reason carries its event in `OutFrame.why`.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ GSO_ECN = 0x80
 class Offload(NamedTuple):
     """What the virtio header says of a frame (virtio 1.2, 5.1.6); offsets count from the frame's first byte.
 
-    `needs_checksum`: the field at csum_start + csum_offset holds only the pseudo header's sum. On input such a frame, and
-    one marked `verified`, never crossed a wire that could damage it, and counts as verified.
+    `needs_checksum`: the field at csum_start + csum_offset holds only the pseudo header's sum. On input such a frame,
+    and one marked `verified`, never crossed a wire that could damage it, and counts as verified.
     """
 
     needs_checksum: bool = False
@@ -88,7 +88,7 @@ class Interface:
     name: str
     mac: bytes
     mtu: int = 1500
-    abilities: Abilities = Abilities()
+    abilities: Abilities = field(default_factory=Abilities)
     receive_limit: int | None = None
     is_loopback: bool = False
     is_up: bool = True

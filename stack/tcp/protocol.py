@@ -1,0 +1,176 @@
+"""Which connection a segment is for (RFC 9293 3.10.7.1), who is bound where, and errors that come back by ICMP (RFC
+5927)."""
+
+from __future__ import annotations
+
+import errno
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from stack.interface import Interface
+from stack.ip.icmp import RateLimit
+from stack.port import Bindings, Endpoint, Port, error
+from stack.tcp import output
+from stack.tcp.arrive import arrive
+from stack.tcp.connection import MIN_MSS, Connection
+from stack.tcp.listener import Listener
+from stack.tcp.port import TcpPort
+from stack.tcp.state import State
+from stack.wire import icmpv4, ipv4, tcp
+from stack.wire.address import is_multicast, is_unspecified
+from stack.wire.drop import Drop, WireError
+from stack.wire.sequence import gt, le
+
+if TYPE_CHECKING:
+    from stack.ip.icmp import IcmpError
+    from stack.stack import Stack
+
+Key = tuple[bytes, int, bytes, int]  # local address and port, remote address and port
+QUOTE = Struct("!HHI")  # what an ICMP error must quote of a segment: ports and sequence number
+
+
+class Tcp:
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.bindings = Bindings(stack.config)
+        self.connections: dict[Key, Connection] = {}
+        self.half_open = 0
+        rate = stack.config.tcp_challenge_ack_limit
+        self.challenges = RateLimit(rate, rate)
+
+    def open(self) -> TcpPort:
+        return TcpPort(self)
+
+    # --- in
+
+    def input(self, interface: Interface, packet: ipv4.Ipv4, verified: bool, now: float) -> None:
+        """One segment. Raises WireError if it is dropped."""
+        src, dst = packet.src, packet.dst
+        segment = tcp.parse(packet.payload, src, dst, verified)
+        connection = self.connections.get((dst, segment.dst_port, src, segment.src_port))
+        if connection is not None and not self._makes_way(connection, segment, now):
+            arrive(connection, segment, now)
+            return
+        # RFC 9293 3.10.7: nothing but unicast; RFC 1122 4.2.3.10.
+        if is_multicast(dst) or (not interface.is_loopback and self.stack.ipv4.is_broadcast(interface, dst)):
+            raise WireError(Drop.TCP_NOT_UNICAST)
+        local, remote = Endpoint(dst, segment.dst_port), Endpoint(src, segment.src_port)
+        listener = self._listener(local)
+        if listener is not None:
+            listener.arrive(local, remote, segment, now)
+            return
+        output.reset_stranger(self.stack, local, remote, segment, now)
+        raise WireError(Drop.TCP_NO_SOCKET)
+
+    def _makes_way(self, connection: Connection, segment: tcp.Tcp, now: float) -> bool:
+        """RFC 9293 3.10.7.4: a SYN with a higher sequence number may open a connection anew from TIME-WAIT."""
+        if connection.state is not State.TIME_WAIT or segment.flags & (tcp.SYN | tcp.ACK | tcp.RST) != tcp.SYN:
+            return False
+        if not gt(segment.seq, connection.rcv_nxt) or self._listener(connection.local) is None:
+            return False
+        connection.done(now)
+        return True
+
+    def _listener(self, local: Endpoint) -> Listener | None:
+        """The listener bound to the very address, else the one bound to any."""
+        found: Listener | None = None
+        for port in self.bindings.at(local.port):
+            assert isinstance(port, TcpPort) and port.local is not None
+            if port.listener is None:
+                continue
+            if port.local.address == local.address:
+                return port.listener
+            if is_unspecified(port.local.address):
+                found = port.listener
+        return found
+
+    def on_icmp_error(self, report: IcmpError, now: float) -> bool:
+        """An ICMP error about a segment of ours; whether it is one of a live connection's."""
+        original = report.original
+        if len(original.payload) < QUOTE.size:
+            return False
+        src_port, dst_port, seq = QUOTE.unpack_from(original.payload)
+        connection = self.connections.get((original.src, src_port, original.dst, dst_port))
+        # RFC 5927 4.1: only if it quotes something that is in flight.
+        if connection is None or not (le(connection.snd_una, seq) and le(seq, connection.snd_max)):
+            return False
+        if report.type == icmpv4.DESTINATION_UNREACHABLE and report.code == icmpv4.FRAGMENTATION_NEEDED:
+            self._smaller(connection, report.mtu, now)
+        elif connection.state in (State.SYN_SENT, State.SYN_RECEIVED) and report.type == icmpv4.DESTINATION_UNREACHABLE:
+            # As Linux: a connection not yet open takes the network at its word; RFC 5461 3 weighs the two.
+            connection.done(now, report.errno)
+        # RFC 1122 4.2.3.9, RFC 5927 6.1: else errors are soft; retransmission decides.
+        return True
+
+    def _smaller(self, connection: Connection, mtu: int, now: float) -> None:
+        """RFC 1191 6.4: the path takes no more than `mtu`; smaller segments from now on, beginning with what was too
+        big."""
+        mss = max(mtu - connection.ip.header_length - 20, MIN_MSS)
+        if mtu and mss < connection.mss:
+            connection.mss = connection.congestion.mss = mss
+            connection.recovery.retransmit = "path MTU"
+            output.run(connection, now)
+
+    # --- who is where
+
+    def add(self, connection: Connection) -> None:
+        local, remote = connection.local, connection.remote
+        self.connections[(local.address, local.port, remote.address, remote.port)] = connection
+
+    def forget(self, connection: Connection) -> None:
+        local, remote = connection.local, connection.remote
+        key = (local.address, local.port, remote.address, remote.port)
+        if self.connections.get(key) is connection:
+            del self.connections[key]
+
+    def bind(self, port: TcpPort, address: bytes, number: int) -> None:
+        """Give the port a local endpoint. Raises EADDRINUSE."""
+        if number and not port.options.reuse_address and self._in_use(address, number):
+            raise error(errno.EADDRINUSE)
+        self.bindings.bind(port, address, number, may_share)
+
+    def _in_use(self, address: bytes, number: int) -> bool:
+        """Whether a connection, TIME-WAIT included, still holds the endpoint: what SO_REUSEADDR overrides."""
+        return any(
+            c.local.port == number and (is_unspecified(address) or c.local.address == address)
+            for c in self.connections.values()
+        )
+
+    def check_listen(self, port: TcpPort) -> None:
+        """Raise EADDRINUSE if another port listens at the same endpoint."""
+        assert port.local is not None
+        for other in self.bindings.at(port.local.port):
+            assert isinstance(other, TcpPort) and other.local is not None
+            if other is not port and other.listener is not None and overlap(port.local.address, other.local.address):
+                raise error(errno.EADDRINUSE)
+
+    def local_for(self, port: TcpPort, remote: Endpoint) -> Endpoint:
+        """The local endpoint of a new connection: what is bound, filled in. Raises ENETUNREACH, EADDRINUSE,
+        EADDRNOTAVAIL."""
+        bound = port.local
+        address = (
+            bound.address
+            if bound and not is_unspecified(bound.address)
+            else self.stack.ip_for(remote.address).source_for(remote.address)
+        )
+
+        def is_free(number: int) -> bool:
+            return (address, number, remote.address, remote.port) not in self.connections
+
+        if bound is not None:
+            if not is_free(bound.port):
+                raise error(errno.EADDRNOTAVAIL)  # Linux: the same four numbers are still alive
+            return Endpoint(address, bound.port)
+        number = self.bindings.ephemeral(lambda n: is_free(n) and not self.bindings.at(n))
+        return Endpoint(address, number)
+
+
+def overlap(a: bytes, b: bytes) -> bool:
+    return a == b or is_unspecified(a) or is_unspecified(b)
+
+
+def may_share(a: Port, b: Port) -> bool:
+    """Linux: SO_REUSEADDR on both shares a TCP port as long as neither listens."""
+    assert isinstance(a, TcpPort) and isinstance(b, TcpPort)
+    both = a.options.reuse_address and b.options.reuse_address
+    return both and a.listener is None and b.listener is None

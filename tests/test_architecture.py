@@ -1,0 +1,119 @@
+"""The direction of dependencies, read from the import statements, and the sizes that keep an idea readable."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PURE_FORBIDDEN = {
+    "time", "threading", "socket", "select", "selectors", "os", "random", "secrets", "logging", "asyncio", "queue",
+    "fcntl",
+}  # fmt: skip
+ENGINES = ("stack.engine", "stack.sim", "stack.interrupt", "stack.collector")
+LINUX_ONLY = {"fcntl", "pty", "termios", "resource"}
+
+
+def modules() -> dict[str, Path]:
+    """Our own modules by dotted name."""
+    paths = [ROOT / "node.py", *(p for d in ("stack", "apps", "services") for p in (ROOT / d).rglob("*.py"))]
+    names = {}
+    for path in paths:
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return names
+
+
+def imports(path: Path) -> set[str]:
+    """Dotted names a module imports at run time; what stands under `if TYPE_CHECKING` does not count."""
+    tree = ast.parse(path.read_text())
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            skipped.update(n for child in node.body for n in ast.walk(child))
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found.update(a.name for a in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{a.name}" for a in node.names)
+    return found
+
+
+def room(name: str) -> str:
+    """Which room of the house a module stands in."""
+    parts = name.split(".")
+    if parts[0] != "stack":
+        return parts[0]
+    second = parts[1] if len(parts) > 1 else ""
+    if second in ("wire", "trace"):
+        return second
+    if name == "stack.link.offload":
+        return "core"  # pure: the composition cuts what a device cannot
+    if second == "link":
+        return "link"
+    if name in ENGINES:
+        return "engine"
+    if second in ("socket", "sockets", "selectors", "selector", "socketmodule"):
+        return "socket"
+    return "composition" if name == "stack.stack" else "core"
+
+
+MAY_IMPORT = {
+    "wire": {"wire"},
+    "core": {"wire", "core"},
+    "trace": {"wire", "trace", "core:stack.events", "core:stack.interface"},
+    "composition": {"wire", "core"},
+    "link": {"wire", "link", "core:stack.interface", "core:stack.link.offload", "core:stack.config"},
+    "engine": {"wire", "core", "composition", "engine", "link"},
+    "socket": {"wire", "core", "composition", "engine", "socket"},
+    "services": {"services", "wire"},
+    "apps": {"apps", "services", "socket", "engine", "composition", "core", "wire", "trace", "link"},
+    "node": {"apps", "services", "socket", "engine", "composition", "core", "wire", "trace", "link", "node"},
+}
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_imports_point_one_way(name: str) -> None:
+    known = modules()
+    allowed = MAY_IMPORT[room(name)]
+    for target in sorted(imports(known[name])):
+        if target not in known or target == "stack":
+            continue
+        where = room(target)
+        assert where in allowed or f"{where}:{target}" in allowed, f"{name} may not import {target}"
+
+
+@pytest.mark.parametrize("name", sorted(n for n in modules() if room(n) in ("wire", "core", "composition")))
+def test_core_is_pure(name: str) -> None:
+    """No clock, thread, socket, descriptor or randomness below the engine."""
+    bad = {t.split(".")[0] for t in imports(modules()[name]) if t not in modules()} & PURE_FORBIDDEN
+    assert not bad, f"{name} imports {bad}"
+
+
+def test_linux_stays_in_its_links() -> None:
+    """`import stack` works where there is no Linux: only tap, packet and lab import what Linux alone has."""
+    for name, path in modules().items():
+        if LINUX_ONLY & imports(path):
+            assert name.startswith(("stack.link.", "apps.shell", "apps.rlogin")), name
+
+
+def test_prompt_toolkit_stays_in_the_shell() -> None:
+    for name, path in modules().items():
+        if any(t.split(".")[0] == "prompt_toolkit" for t in imports(path)):
+            assert name.startswith("apps.shell"), name
+
+
+@pytest.mark.parametrize("path", sorted(modules().values()), ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_file_is_one_idea(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= 600, "cut along the idea"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert node.end_lineno is not None
+            assert node.end_lineno - node.lineno <= 80, f"{node.name} does not fit on a screen"
