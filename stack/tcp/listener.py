@@ -1,7 +1,7 @@
 """LISTEN (RFC 9293 3.10.7.2): a SYN becomes a child connection; established children wait to be accepted.
 
-Half-open children are bounded over all listeners, established ones by the backlog: beyond either, SYNs are dropped and
-come again (RFC 4987 3).
+Half-open children are bounded over all listeners, and the oldest makes way for the newest; established ones are bounded
+by the backlog, beyond which SYNs are dropped and come again (RFC 4987 3).
 """
 
 from __future__ import annotations
@@ -44,11 +44,10 @@ class Listener:
         if not flags & tcp.SYN:
             raise WireError(Drop.TCP_STATE)
         # As Linux: one more than the backlog may wait.
-        if (
-            len(self.accept_queue) > self.backlog
-            or self.protocol.half_open >= self.protocol.stack.config.tcp_max_syn_backlog
-        ):
+        if len(self.accept_queue) > self.backlog:
             raise WireError(Drop.BACKLOG_FULL)
+        if self.protocol.half_open >= self.protocol.stack.config.tcp_max_syn_backlog:
+            self._recycle(now)
         child = Connection(self.protocol, local, remote, self.port.options_for_child(), now)
         child.listener = self
         child.is_passive = True
@@ -60,6 +59,12 @@ class Listener:
         child.snd_wl1 = segment.seq
         child.enter(State.SYN_RECEIVED, now)
         output.run(child, now)
+
+    def _recycle(self, now: float) -> None:
+        """RFC 4987 3.4: the oldest half-open child makes room, so that a flood of SYNs does not shut everybody out."""
+        if not self.half_open:
+            raise WireError(Drop.BACKLOG_FULL)
+        next(iter(self.half_open)).done(now)
 
     def on_established(self, child: Connection, now: float) -> None:
         self._no_longer_half_open(child)

@@ -12,10 +12,10 @@ from stack.ip.icmp import RateLimit
 from stack.port import Bindings, Endpoint, Port, error
 from stack.tcp import output
 from stack.tcp.arrive import arrive
-from stack.tcp.connection import MIN_MSS, Connection
+from stack.tcp.connection import Connection
 from stack.tcp.listener import Listener
 from stack.tcp.port import TcpPort
-from stack.tcp.state import State
+from stack.tcp.state import SYNCHRONIZED, State
 from stack.wire import icmpv4, ipv4, tcp
 from stack.wire.address import is_multicast, is_unspecified
 from stack.wire.drop import Drop, WireError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from stack.stack import Stack
 
 Key = tuple[bytes, int, bytes, int]  # local address and port, remote address and port
+MIN_PATH_MTU = 552  # bytes: Linux's min_pmtu; a forged error shall not make us send headers only
 QUOTE = Struct("!HHI")  # what an ICMP error must quote of a segment: ports and sequence number
 
 
@@ -105,10 +106,11 @@ class Tcp:
     def _smaller(self, connection: Connection, mtu: int, now: float) -> None:
         """RFC 1191 6.4: the path takes no more than `mtu`; smaller segments from now on, beginning with what was too
         big."""
-        mss = max(mtu - connection.ip.header_length - 20, MIN_MSS)
-        if mtu and mss < connection.mss:
+        mss = max(mtu, MIN_PATH_MTU) - connection.ip.header_length - 20
+        if mss < connection.mss and connection.state in SYNCHRONIZED:
             connection.mss = connection.congestion.mss = mss
-            connection.recovery.retransmit = "path MTU"
+            connection.snd_nxt = connection.snd_una
+            connection.resend_why = "path MTU"
             output.run(connection, now)
 
     # --- who is where
