@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV    = .venv
 RUN     = $(VENV)/bin/python
 
-.PHONY: node test check bench clean
+.PHONY: node test check docs bench clean
 
 node: $(VENV)/ready
 	@$(RUN) node.py $(ARGS)
@@ -15,6 +15,10 @@ test: $(VENV)/ready
 check: $(VENV)/ready
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
+
+# Pages made from the code.
+docs: $(VENV)/ready
+	$(RUN) docs/rfcs.py
 
 bench: $(VENV)/ready
 	$(RUN) bench/throughput.py $(ARGS)
