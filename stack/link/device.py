@@ -1,7 +1,7 @@
 """The device: what an engine reads frames from and writes frames to.
 
-A device knows nothing of protocols. Those that have a virtio header (virtio 1.2, 5.1.6) parse and write it and speak of it
-as `Offload`. Every method is called with the engine's lock held, so none may block.
+A device knows nothing of protocols. Those that have a virtio header (virtio 1.2, 5.1.6) parse and write it and speak
+of it as `Offload`. Every method is called with the engine's lock held, so none may block.
 """
 
 from __future__ import annotations
