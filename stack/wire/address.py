@@ -1,8 +1,8 @@
 """Addresses as packed bytes: text to bytes and back, prefixes, and what kind an address is.
 
 An IP address is 4 or 16 bytes, a MAC address 6. Text follows dotted decimal (four decimal numbers and nothing else, as
-inet_pton has it), RFC 4291 2.2 for IPv6 and RFC 5952 for the way it is printed back. Every fault in a text is a ValueError
-with one clear line. Refuses names, octal and hexadecimal IPv4, and zone identifiers.
+inet_pton has it), RFC 4291 2.2 for IPv6 and RFC 5952 for the way it is printed back. A fault in a text is a ValueError
+of one clear line. Refuses names, octal and hexadecimal IPv4, and zone identifiers.
 """
 
 from __future__ import annotations

@@ -23,7 +23,8 @@ class Option(NamedTuple):
 def walk(options: bytes, malformed: Drop) -> Iterator[Option]:
     """Each option up to the end of the list, that and NOPs included.
 
-    WireError(malformed) where the list stops making sense: an option without a length byte, with a length below 2, or one that reaches past the end.
+    WireError(malformed) where the list stops making sense: an option without a length byte, with a length below 2, or
+    one that reaches past the end.
     """
     offset = 0
     end = len(options)
