@@ -30,6 +30,7 @@ class Request(http.server.BaseHTTPRequestHandler):
     """One request whose head is all there; `wfile` has the answer's head (and an error's page), `body` the rest."""
 
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.1"  # an error is answered with a status line, whatever was wrong
     server_version = "glasstack"
     sys_version = ""
 
@@ -97,7 +98,7 @@ class HttpConversation(Conversation):
             self._thrown_away += len(data)
         else:
             before = len(self._input)
-            self._input += data
+            self._input += data if before else data.lstrip(b"\r\n")  # RFC 9112 2.2: empty lines before a request
             self._next_request(max(0, before - 3))
 
     def on_sent(self) -> None:
@@ -116,7 +117,7 @@ class HttpConversation(Conversation):
         if end is None and len(self._input) <= MAX_HEAD:
             return
         head = self._input[: end.end() if end else None]
-        self._input = self._input[len(head) :].lstrip(b"\r\n")  # RFC 9112 2.2: empty lines between requests
+        self._input = self._input[len(head) :].lstrip(b"\r\n")
         request = Request(self._http, head, self.peer)
         self.send(request.answer)
         self.source = request.body

@@ -72,10 +72,9 @@ class Services:
         return iter([run.service for run in self._runs.values()])
 
     def __repr__(self) -> str:
-        lines = []
-        for service in self:
-            ports = f"{service.ports}{f' of {service.address}' if service.address else ''}"
-            lines.append(f"{service.name:8}  {ports:12}  {service.counts()}")
+        where = {service: service.ports + (f" of {service.address}" if service.address else "") for service in self}
+        width = max(map(len, where.values()), default=0)
+        lines = [f"{service.name:8}  {ports:{width}}  {service.counts()}" for service, ports in where.items()]
         idle = [name for name in KINDS if name not in self.running]
         if idle:
             lines.append(f"{'not running: ' if lines else 'none runs; there are '}{', '.join(idle)}")
