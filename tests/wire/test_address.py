@@ -61,8 +61,8 @@ def test_a_text_is_an_address_exactly_if_the_c_library_says_so(text):
 @pytest.mark.parametrize(
     "text",
     ["", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", "1.2.3.4 ", "+1.2.3.4", "1.2.3.٤", "0x1.2.3.4", "localhost",
-     ":", ":::", "1::2::3", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "12345::", "::g", "fe80::1%eth0", "1.2.3.4::", "::1.2.3",
-     "1:2:3:4:5:6:7:8::", "::1.2.3.4:5"],
+     ":", ":::", "1::2::3", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "12345::", "::g", "fe80::1%eth0", "1.2.3.4::",
+     "::1.2.3", "1:2:3:4:5:6:7:8::", "::1.2.3.4:5"],
 )  # fmt: skip
 def test_what_is_not_an_address_is_refused(text):
     with pytest.raises(ValueError, match="is not an IP address"):
