@@ -30,7 +30,7 @@ def serve(
     OSError for a port.
     """
     wanted = [parse_name(name) for name in names]
-    loop = Loop(socket, selectors)
+    loop = Loop(socket, selectors, has_bell=False)
     running: list[Service] = []
     try:
         for kind, port in wanted:

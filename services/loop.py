@@ -15,21 +15,29 @@ Callback = Callable[[int], None]
 
 
 class Loop:
-    """`socket` and `selectors` are module-like, with the standard library's names."""
+    """`socket` and `selectors` are module-like, with the standard library's names.
 
-    def __init__(self, socket: Any, selectors: Any) -> None:
+    Without `has_bell` only a callback may stop it, and no network need be up yet, not even the loopback.
+    """
+
+    def __init__(self, socket: Any, selectors: Any, has_bell: bool = True) -> None:
         self.socket = socket
         self.READ: int = selectors.EVENT_READ
         self.WRITE: int = selectors.EVENT_WRITE
         self.last_fault = ""  # the traceback of the last exception a callback let through: a bug of ours
         self._selector = selectors.DefaultSelector()
         self._is_stopping = False
-        # A datagram to ourselves ends the wait in both worlds: the node has no descriptors that could be a pipe.
-        self._bell = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._bell.bind(("127.0.0.1", 0))
-        self._bell.connect(self._bell.getsockname())
-        self._bell.setblocking(False)
-        self._selector.register(self._bell, self.READ, self._on_bell)
+        self._bell: Any = self._hang_bell() if has_bell else None
+
+    def _hang_bell(self) -> Any:
+        """A datagram to ourselves ends the wait in both worlds: the node has no descriptors that could be a pipe."""
+        socket = self.socket
+        bell = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        bell.bind(("127.0.0.1", 0))
+        bell.connect(bell.getsockname())
+        bell.setblocking(False)
+        self._selector.register(bell, self.READ, self._on_bell)
+        return bell
 
     def watch(self, fileobj: Any, events: int, callback: Callback) -> None:
         self._selector.register(fileobj, events, callback)
@@ -57,14 +65,16 @@ class Loop:
     def stop(self) -> None:
         """End `run`, from any thread."""
         self._is_stopping = True
-        try:
-            self._bell.send(b"!")
-        except OSError:
-            pass  # closed already, or rung so often that its buffer is full
+        if self._bell is not None:
+            try:
+                self._bell.send(b"!")
+            except OSError:
+                pass  # closed already, or rung so often that its buffer is full
 
     def close(self) -> None:
         """After `run` has returned."""
-        self._bell.close()
+        if self._bell is not None:
+            self._bell.close()
         self._selector.close()
 
     def _on_bell(self, mask: int) -> None:
