@@ -107,6 +107,12 @@ def test_network_and_broadcast_agree_with_ipaddress(address, data):
     assert in_prefix(address, network(address, prefixlen), prefixlen)
 
 
+def test_a_pair_of_hosts_and_a_single_one_have_no_broadcast_address():
+    address = parse_ip("10.0.0.1")
+    assert broadcast(address, 30) == parse_ip("10.0.0.3")
+    assert broadcast(address, 31) is None and broadcast(address, 32) is None
+
+
 def test_no_address_is_in_a_prefix_of_the_other_family():
     assert not in_prefix(bytes(4), bytes(16), 0)
 
@@ -143,6 +149,7 @@ def test_macs():
         "02:00:00:00:00:00:00",
         "02:00:00:00:00:0g",
         "02:00:00:00:00:001",
+        "2::0:0:0:0",
         "+2:0:0:0:0:0",
     ):
         with pytest.raises(ValueError, match="is not a MAC address"):

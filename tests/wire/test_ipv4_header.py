@@ -39,6 +39,11 @@ def test_emit_makes_the_kernel_s_bytes(frame):
     assert made == frame[14:34]
 
 
+def test_a_checksum_that_comes_out_as_zero_is_sent_as_zero():
+    checksum = int.from_bytes(ipv4.emit(A, B, 17, 5)[10:12], "big")
+    assert ipv4.emit(A, B, 17, 5, identification=checksum)[10:12] == b"\0\0"
+
+
 def test_an_example_from_elsewhere():
     # The header worked through in many textbooks: checksum b861.
     header = bytes.fromhex("450000730000400040110000c0a80001c0a800c7")

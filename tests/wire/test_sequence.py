@@ -24,7 +24,11 @@ def test_a_number_equals_itself(a):
 
 def test_across_the_wrap():
     assert add(0xFFFFFFFF, 1) == 0 and lt(0xFFFFFFFF, 0) and diff(0, 0xFFFFFFFF) == 1
-    assert diff(0x80000000, 0) == -(2**31)
+
+
+def test_half_the_space_apart_each_is_less_than_the_other():
+    assert diff(0x80000000, 0) == diff(0, 0x80000000) == -(2**31)
+    assert lt(0x80000000, 0) and lt(0, 0x80000000) and gt(0x80000000, 0) and gt(0, 0x80000000)
 
 
 @given(NUMBERS, st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))

@@ -83,6 +83,10 @@ def test_options_of_a_wrong_size_are_refused():
         tcp.emit(A, B, 1, 2, 3, 4, 16, 5, bytes(44))
 
 
+def test_reserved_bits_are_not_flags():
+    assert tcp.fields(SEGMENT[:12] + b"\xaf\x02" + SEGMENT[14:])[4:6] == (10, tcp.SYN)
+
+
 def test_flag_names():
     assert tcp.flag_names(tcp.SYN | tcp.ACK) == "SYN, ACK"
     assert tcp.flag_names(0xFF) == "FIN, SYN, RST, PSH, ACK, URG, ECE, CWR"
