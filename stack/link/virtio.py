@@ -14,6 +14,7 @@ from struct import Struct
 from stack.interface import GSO_NONE, Offload
 
 HEADER_LENGTH = 10
+READ_LENGTH = HEADER_LENGTH + 18 + 65535  # with an Ethernet header and the largest IP packet
 NOTHING = bytes(HEADER_LENGTH)  # the header of a frame that is complete
 
 # flags gso_type hdr_len gso_size csum_start csum_offset

@@ -1,0 +1,197 @@
+"""The lab's host from inside: the first process of its namespaces (pid 1 there), started by `lab` through unshare(1).
+
+It makes the link, gives the kernel its address, hands the node the link's descriptor over the control socket, starts
+the project's services on the kernel's own sockets in a child, and then only waits. When the control socket ends,
+however the node ended, so does this process, and with it everything in its pid namespace and then the namespaces
+themselves. Refuses to touch anything unless it is in a network namespace other than the node's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from typing import Any
+
+from stack.link import kernel, namespaces
+
+INTERFACE = "lab0"
+NODE_INTERFACE = "node0"
+RESOLV_CONF = "# The lab's own: nothing here leaves this machine.\nnameserver {}\noptions timeout:1 attempts:1\n"
+TXQUEUELEN = 5000  # frames: at 1500 bytes more than the largest window that TCP offers by default
+SYSCTLS = {
+    "ipv6/conf/default/disable_ipv6": "1",
+    "ipv4/tcp_no_metrics_save": "1",  # one connection's losses do not slow the next
+    "ipv4/icmp_ratelimit": "0",  # traceroute hears every answer
+}
+
+
+class Refused(Exception):
+    """Something the host needs is not to be had; the text says what was tried and how it failed."""
+
+
+def main(control_fd: int, settings: dict[str, Any]) -> None:
+    """`settings`: address, prefixlen, mac (of the kernel), services, via (tap, veth or None), outside (the inode of
+    the node's network namespace), is_mapped (whether user ids mean anything here yet)."""
+    control = socket.socket(fileno=control_fd)
+    try:
+        if not settings["is_mapped"]:
+            control.send(b"map")
+            control.recv(16)
+        if os.getpid() != 1 or os.stat("/proc/self/ns/net").st_ino == settings["outside"]:
+            raise Refused("unshare did not enter namespaces of its own")
+        readiness = _start_services(settings["services"], control)
+        _mount(settings["address"])
+        _set_sysctls()
+        via, link_fd = _make_link(settings)
+    except (Refused, OSError) as e:
+        control.send(json.dumps({"error": str(e)}).encode())
+        sys.exit(1)
+    answer = {"via": via, "interface": NODE_INTERFACE, "txqueuelen": TXQUEUELEN}
+    socket.send_fds(control, [json.dumps(answer).encode()], [link_fd, os.pidfd_open(1)])
+    os.close(link_fd)
+    _wait(control, readiness)
+
+
+def _wait(control: socket.socket, readiness: int) -> None:
+    """Until the node ends; what the services' process says is passed on once."""
+    _be_quiet()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # pid 1 inherits every orphan; the kernel buries them
+    with selectors.DefaultSelector() as selector:
+        selector.register(control, selectors.EVENT_READ)
+        selector.register(readiness, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is control:
+                    os._exit(0)
+                said = os.read(readiness, 4096)
+                selector.unregister(readiness)
+                control.send(json.dumps({"services": said.decode()}).encode())
+
+
+def _be_quiet() -> None:
+    """Let go of the descriptors that the node heard errors from."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(nothing, fd)
+    os.close(nothing)
+
+
+def _start_services(names: list[str], control: socket.socket) -> int:
+    """Run the named services in a child; a descriptor that ends once they listen, after saying what failed if so."""
+    readable, writable = os.pipe()
+    if os.fork():
+        os.close(writable)
+        return readable
+    os.close(readable)
+    control.close()
+    _be_quiet()
+    try:
+        if names:
+            from services import serve
+
+            serve(names, socket, selectors, on_ready=lambda running: os.close(writable))
+    except Exception as e:
+        try:
+            os.write(writable, str(e).encode()[:4000])
+        except OSError:
+            pass  # they ran, and ended later
+    finally:
+        os._exit(0)
+
+
+def _mount(address: str) -> None:
+    """A /etc/resolv.conf and a /proc of the host's own. Neither is worth failing for: some containers forbid it."""
+    try:
+        # The file needs a file system to be on; one laid over /proc leaves no trace once the new /proc is there.
+        namespaces.mount("tmpfs", "/proc", "tmpfs", namespaces.MS_NOSUID | namespaces.MS_NODEV, "mode=755")
+    except OSError:
+        return
+    try:
+        with open("/proc/resolv.conf", "w") as file:
+            file.write(RESOLV_CONF.format(address))
+        namespaces.mount("/proc/resolv.conf", "/etc/resolv.conf", "", namespaces.MS_BIND)
+    except OSError:
+        pass
+    namespaces.unmount("/proc")
+    try:
+        flags = namespaces.MS_NOSUID | namespaces.MS_NODEV | namespaces.MS_NOEXEC
+        namespaces.mount("proc", "/proc", "proc", flags)
+    except OSError:
+        pass
+
+
+def _set_sysctls() -> None:
+    """Settings of this network namespace alone."""
+    group = str(os.getgid())
+    for name, value in {**SYSCTLS, "ipv4/ping_group_range": f"{group} {group}"}.items():
+        try:
+            with open(f"/proc/sys/net/{name}", "w") as file:
+                file.write(value)
+        except OSError:
+            pass  # a kernel without IPv6, a container's read-only /proc/sys
+
+
+def _make_link(settings: dict[str, Any]) -> tuple[str, int]:
+    """('tap' or 'veth', the descriptor of the node's end)."""
+    via = settings["via"]
+    if via != "veth":
+        try:
+            return "tap", _make_tap(settings)
+        except OSError:
+            if via == "tap":
+                raise
+    return "veth", _make_veth(settings)
+
+
+def _make_tap(settings: dict[str, Any]) -> int:
+    fd = kernel.attach_tap(INTERFACE)
+    _ip(f"link set {INTERFACE} address {settings['mac']} txqueuelen {TXQUEUELEN}", *_addresses(settings))
+    return fd
+
+
+def _make_veth(settings: dict[str, Any]) -> int:
+    """A pair of virtual Ethernets; the node's is in a network namespace where no kernel speaks, and only a packet
+    socket listens. An interface with a kernel of its own behind it would answer for the node."""
+    here = os.open("/proc/self/ns/net", os.O_RDONLY)
+    namespaces.unshare(namespaces.CLONE_NEWNET)
+    _set_sysctls()
+    there = os.open("/proc/self/ns/net", os.O_RDONLY)
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
+        namespaces.enter(here, namespaces.CLONE_NEWNET)
+        peer = f"peer name {NODE_INTERFACE} netns /proc/self/fd/{there}"
+        _ip(f"link add {INTERFACE} address {settings['mac']} type veth {peer}", *_addresses(settings), keep=there)
+        kernel.add_flags(NODE_INTERFACE, kernel.IFF_UP | kernel.IFF_NOARP, sock)
+        os.close(here)
+        os.close(there)
+        return sock.detach()
+
+
+def _addresses(settings: dict[str, Any]) -> list[str]:
+    return [
+        "link set lo up",
+        f"addr add {settings['address']}/{settings['prefixlen']} dev {INTERFACE}",
+        f"link set {INTERFACE} up",
+    ]
+
+
+def _ip(*commands: str, keep: int = -1) -> None:
+    """Run ip(8) once for all; Refused with its own words."""
+    program = shutil.which("ip")
+    if program is None:
+        raise Refused("ip(8) is not there")
+    done = subprocess.run(
+        [program, "-batch", "-"],
+        input="\n".join(commands) + "\n",
+        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        pass_fds=() if keep < 0 else (keep,),
+    )
+    if done.returncode:
+        raise Refused("ip: " + " ".join(done.stderr.split()))
