@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from stack.hold import AnyEngine
+from stack.socket import current_node
 
 
 class Host(Protocol):
@@ -20,6 +21,5 @@ class Host(Protocol):
 
 def current_host() -> Host:
     """The node of the innermost `with Node(...)`, or the one `node.py` made. RuntimeError if there is none."""
-    from stack import socket
-
-    return socket.current.get()
+    host: Host = current_node()
+    return host

@@ -13,11 +13,7 @@ import pytest
 
 from services import Services
 from stack.sim import World
-
-try:
-    from stack.socket import SocketModule
-except ImportError:
-    SocketModule = None
+from stack.socket import SocketModule
 
 PATIENCE = 20.0  # seconds a blocking call may take before it is a failure
 
