@@ -84,7 +84,11 @@ def exchange(pinger: Pinger, report: Report) -> PingResult:
 
 
 class UsageError(Exception):
-    """The command line makes no sense; the text is one line."""
+    """The command line makes no sense; the text is one line. `shows_usage` if the options there are would help."""
+
+    def __init__(self, text: str, shows_usage: bool = False) -> None:
+        super().__init__(text)
+        self.shows_usage = shows_usage
 
 
 def command(node: Host, arguments: list[str]) -> int:
@@ -96,7 +100,7 @@ def command(node: Host, arguments: list[str]) -> int:
             return 0
         result = exchange(Pinger(host, options, node), Json() if is_json else Text())
     except UsageError as e:
-        print(f"ping: {e}\n\n{USAGE}", file=sys.stderr)
+        print(f"ping: {e}" + (f"\n\n{USAGE}" if e.shows_usage else ""), file=sys.stderr)
         return 2
     except (PingError, ValueError) as e:
         print(f"ping: {getattr(e, 'strerror', None) or e}", file=sys.stderr)
@@ -121,9 +125,8 @@ def parse(arguments: list[str]) -> tuple[Options, str | None, bool]:
     try:
         found, rest = getopt.gnu_getopt(arguments, "c:i:W:w:s:t:qnDOb4h", ["json", "help"])
     except getopt.GetoptError as e:
-        option = ("-" if len(e.opt) == 1 else "--") + e.opt
         what = "option requires an argument" if "requires" in e.msg and len(e.opt) == 1 else "invalid option"
-        raise UsageError(f"{what} -- '{option.lstrip('-')}'") from None
+        raise UsageError(f"{what} -- '{e.opt}'", shows_usage=True) from None
     options, is_json = Options(), False
     for option, value in found:
         if option in ("-h", "--help"):

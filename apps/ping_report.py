@@ -74,7 +74,7 @@ def statistics(pinger: Pinger) -> str:
         parts.append(f"+{result.errors} errors")
     if result.transmitted:
         parts.append(f"{result.loss * 100:g}% packet loss")
-        parts.append(f"time {int(result.duration * 1e3)}ms")
+        parts.append(f"time {round(result.duration * 1e6) // 1000}ms")
     lines = ["", f"--- {result.host} ping statistics ---", ", ".join(parts)]
     tail = []
     if result.rtt_min is not None and result.rtt_avg is not None and result.rtt_max is not None:

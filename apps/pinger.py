@@ -86,7 +86,7 @@ class Options:
         ]
         for name, value, low, high in limits:
             if value is not None and not low <= value <= high:  # a NaN is in no range
-                raise ValueError(f"{name} is from {low:,} to {high:,}, not {value}".replace(",", ""))
+                raise ValueError(f"{name} is from {low} to {high}, not {value}")
 
 
 @dataclass
