@@ -38,6 +38,11 @@ class Drop(Enum):
     TCP_HEADER_LENGTH = "TCP header length is wrong"
     TCP_CHECKSUM = "TCP checksum is wrong"
     TCP_OPTIONS = "malformed TCP options"
+    DHCP_MALFORMED = "malformed DHCP message"
+    DHCP_OPTIONS = "malformed DHCP options"
+    DNS_NAME = "malformed DNS name"
+    DNS_RECORD = "malformed DNS record"
+    DNS_TRAILING = "data behind the end of a DNS message"
     # What the state of things forbids
     TCP_NOT_UNICAST = "TCP segment not unicast"
     TCP_NO_SOCKET = "no socket for this TCP segment"
