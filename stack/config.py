@@ -8,7 +8,7 @@ its name is in `sysctl`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 T = TypeVar("T", int, float, bool)
 
@@ -36,18 +36,15 @@ class Tunable(Generic[T]):
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    @overload
-    def __get__(self, config: None, owner: type) -> Tunable[T]: ...
-    @overload
-    def __get__(self, config: Config, owner: type) -> T: ...
-    def __get__(self, config: Config | None, owner: type) -> Tunable[T] | T:
-        if config is None:
-            return self
-        value: T = config.__dict__.get("_" + self.name, self.default)
-        return value
+    # No __set__: a Config keeps its values as plain attributes, read at full speed, and checks them in __setattr__.
+    if TYPE_CHECKING:
 
-    def __set__(self, config: Config, value: T) -> None:
-        config.__dict__["_" + self.name] = self.check(value)
+        @overload
+        def __get__(self, config: None, owner: type) -> Tunable[T]: ...
+        @overload
+        def __get__(self, config: Config, owner: type) -> T: ...
+        def __get__(self, config: Config | None, owner: type) -> Tunable[T] | T: ...
+        def __set__(self, config: Config, value: T) -> None: ...
 
     def check(self, value: Any) -> Any:
         """`value` as this tunable's type; ValueError with one clear line otherwise."""
@@ -152,8 +149,13 @@ class Config:
     def __init__(self, rng: Random, secret: bytes, **settings: int | float | bool) -> None:
         self.rng = rng
         self.secret = secret
+        self.__dict__.update({tunable.name: tunable.default for tunable in self.tunables()})
         for name, value in settings.items():
             self.set(name, value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        tunable = getattr(type(self), name, None)
+        self.__dict__[name] = tunable.check(value) if isinstance(tunable, Tunable) else value
 
     def set(self, name: str, value: int | float | bool) -> None:
         """Set by name; ValueError for an unknown name or a value out of bounds."""

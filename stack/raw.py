@@ -28,24 +28,26 @@ MAX_PAYLOAD = 65_515  # 65,535 less the IPv4 header
 class Raw:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self._ports: dict[int, list[RawPort]] = {}
+        self.ports: dict[int, list[RawPort]] = {}  # by protocol
 
     def open(self, protocol: int) -> RawPort:
         """A port for one IP protocol, 0 to 255. Raises EPROTONOSUPPORT."""
         if not 0 < protocol <= 255:
             raise error(errno.EPROTONOSUPPORT)
         port = RawPort(self.stack, self, protocol)
-        self._ports.setdefault(protocol, []).append(port)
+        self.ports.setdefault(protocol, []).append(port)
         return port
 
     def forget(self, port: RawPort) -> None:
-        ports = self._ports.get(port.protocol, [])
+        ports = self.ports.get(port.protocol, [])
         if port in ports:
             ports.remove(port)
+            if not ports:
+                del self.ports[port.protocol]
 
     def input(self, interface: Interface, packet: ipv4.Ipv4, data: memoryview, now: float) -> bool:
         """Copy the packet to whoever asked for its protocol; whether anybody did."""
-        ports = self._ports.get(packet.protocol)
+        ports = self.ports.get(packet.protocol)
         if not ports or packet.protocol == PROTOCOL_RAW:
             return False
         whole = bytes(data[: packet.total_length])
@@ -60,7 +62,7 @@ class Raw:
 
     def on_icmp_error(self, report: IcmpError, now: float) -> None:
         """A connected raw port learns of hard errors about its packets."""
-        for port in self._ports.get(report.original.protocol, []):
+        for port in self.ports.get(report.original.protocol, []):
             if port.remote is not None and port.remote.address == report.original.dst:
                 port.set_error(report.errno)
 

@@ -1,6 +1,6 @@
 """Where a packet goes next: longest prefix match over a short table, and the address to send from.
 
-Lookups are remembered by destination until the table changes, because a flow asks for each of its packets.
+Answers are remembered by destination until the table changes, because a flow asks for each of its packets.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ class Route(NamedTuple):
 
 
 class NextHop(NamedTuple):
-    """The interface to send on, the neighbour to send to, and the source address of ours."""
+    """The interface to send on, the neighbour to send to, and the source address of ours. `mac` is the hardware address
+    where no neighbour has to be asked for it: loopback, broadcast, multicast."""
 
     interface: Interface
     address: bytes
     source: bytes
+    mac: bytes | None = None
 
 
 class Routes:
@@ -44,7 +46,7 @@ class Routes:
 
     def __init__(self) -> None:
         self._routes: list[Route] = []
-        self._remembered: dict[bytes, NextHop | None] = {}
+        self.remembered: dict[bytes, NextHop | None] = {}  # by destination
 
     def __iter__(self) -> Iterator[Route]:
         return iter(self._routes)
@@ -68,19 +70,17 @@ class Routes:
 
     def changed(self) -> None:
         """To be called when a route or an interface's addresses have changed."""
-        self._remembered.clear()
+        self.remembered.clear()
+
+    def remember(self, destination: bytes, hop: NextHop | None) -> NextHop | None:
+        """Keep the answer to a lookup until something changes."""
+        if len(self.remembered) >= REMEMBERED:
+            self.remembered.clear()
+        self.remembered[destination] = hop
+        return hop
 
     def lookup(self, destination: bytes) -> NextHop | None:
         """The way to `destination`, or None if there is no route or no address to speak from."""
-        try:
-            return self._remembered[destination]
-        except KeyError:
-            if len(self._remembered) >= REMEMBERED:
-                self._remembered.clear()
-            found = self._remembered[destination] = self._longest_match(destination)
-            return found
-
-    def _longest_match(self, destination: bytes) -> NextHop | None:
         best: Route | None = None
         for route in self._routes:
             if (

@@ -19,11 +19,13 @@ from stack.neighbor import Neighbors, Packet
 from stack.port import Port
 from stack.raw import Raw
 from stack.route import NextHop, Routes
+from stack.tcp.connection import Connection
+from stack.tcp.output import settle
 from stack.tcp.protocol import Tcp
 from stack.timers import Timers
 from stack.udp import Udp
 from stack.wire import ethernet
-from stack.wire.address import LOOPBACK4, MAC_ZERO, is_group_mac, is_loopback, is_multicast
+from stack.wire.address import BROADCAST4, LOOPBACK4, MAC_ZERO, is_group_mac, is_loopback, is_multicast
 from stack.wire.drop import Drop, WireError
 
 LOOPBACK_MTU = 65_536
@@ -51,7 +53,9 @@ class Stack:
         self.udp = Udp(self)
         self.raw = Raw(self)
         self.tcp = Tcp(self)
+        self.owing: list[Connection] = []  # connections that owe an ACK at the end of this batch
         self._out: list[OutFrame] = []
+        self._latest = 0.0  # the newest `now` of a frame
         self._looped: deque[OutFrame] = deque()
         self.loopback = self._attach_loopback()
 
@@ -101,14 +105,22 @@ class Stack:
 
     def route_to(self, destination: bytes) -> NextHop | None:
         """The way to `destination`; our own addresses and 127/8 lead back by loopback."""
+        try:
+            return self.routes.remembered[destination]
+        except KeyError:
+            return self.routes.remember(destination, self._find_way(destination))
+
+    def _find_way(self, destination: bytes) -> NextHop | None:
         if destination in self.own_addresses:
-            return NextHop(self.loopback, destination, destination)
+            return NextHop(self.loopback, destination, destination, MAC_ZERO)
         if is_loopback(destination):
-            return NextHop(self.loopback, destination, LOOPBACK4)
+            return NextHop(self.loopback, destination, LOOPBACK4, MAC_ZERO)
         hop = self.routes.lookup(destination)
-        if hop is None and (destination == b"\xff\xff\xff\xff" or is_multicast(destination)):
-            return self._any_link(destination)
-        return hop
+        if hop is None and (destination == BROADCAST4 or is_multicast(destination)):
+            hop = self._any_link(destination)
+        if hop is None:
+            return None
+        return hop._replace(mac=self.ip_for(destination).group_mac(hop.interface, destination))
 
     def _any_link(self, destination: bytes) -> NextHop | None:
         """The first real link: where a broadcast or multicast goes when no route says."""
@@ -127,6 +139,7 @@ class Stack:
     def _receive(
         self, interface: Interface, frame: bytes, now: float, offload: Offload | None, why: Event | None
     ) -> None:
+        self._latest = now
         counters = interface.counters
         counters.rx_packets += 1
         counters.rx_bytes += len(frame)
@@ -161,7 +174,11 @@ class Stack:
         return float("-inf") if self._looped else self.timers.next_at()
 
     def take_frames(self) -> list[OutFrame]:
-        """What is to be written to the devices, in order."""
+        """What is to be written to the devices, in order. The batch of frames received before it ends here."""
+        if self.owing:
+            owing, self.owing = self.owing, []
+            for tcb in owing:
+                settle(tcb, self._latest)
         out, self._out = self._out, []
         return out
 
@@ -221,11 +238,12 @@ class Stack:
         if not interface.is_up:
             self.drop(Dropped(Drop.INTERFACE_DOWN, interface, True), now)
             return
-        if frame.offload is not None:
-            for piece in segmentation.prepare(frame, interface.abilities):
-                self._put(piece, now)
-        else:
+        abilities = interface.abilities
+        if frame.offload is None or (abilities.checksum and abilities.tso4):
             self._put(frame, now)
+        else:
+            for piece in segmentation.prepare(frame, abilities):
+                self._put(piece, now)
 
     def _put(self, frame: OutFrame, now: float) -> None:
         interface = frame.interface

@@ -13,6 +13,7 @@ from stack.events import Event
 from stack.interface import GSO_NONE, GSO_TCPV4, Interface, Offload
 from stack.neighbor import Packet
 from stack.port import error
+from stack.route import NextHop
 from stack.wire import ipv4
 from stack.wire.address import (
     BROADCAST4,
@@ -53,7 +54,7 @@ class Ipv4:
         if packet.fragment_offset or packet.flags & ipv4.MF:
             raise WireError(Drop.IP_FRAGMENT)
         stack = self.stack
-        taken = stack.raw.input(interface, packet, data, now)
+        taken = packet.protocol in stack.raw.ports and stack.raw.input(interface, packet, data, now)
         if packet.protocol == ipv4.PROTOCOL_TCP:
             stack.tcp.input(interface, packet, verified, now)
         elif packet.protocol == ipv4.PROTOCOL_UDP:
@@ -68,10 +69,10 @@ class Ipv4:
     def _check_source(self, interface: Interface, packet: ipv4.Ipv4) -> None:
         # RFC 1122 3.2.1.3: the source must be a host's address, and 127/8 never appears outside a host.
         src = packet.src
-        if is_multicast(src) or src == BROADCAST4:
+        if src[0] >= 224 and (is_multicast(src) or src == BROADCAST4):
             raise WireError(Drop.IP_SOURCE)
         if not interface.is_loopback and (
-            is_loopback(src) or is_loopback(packet.dst) or any(a.address == src for a in interface.addresses)
+            src[0] == 127 or packet.dst[0] == 127 or self.stack.own_addresses.get(src) is interface
         ):
             raise WireError(Drop.IP_SOURCE)
 
@@ -135,7 +136,7 @@ class Ipv4:
             start = ETHERNET_HEADER + len(ip)
             kind = GSO_TCPV4 if gso_size else GSO_NONE
             offload = Offload(True, start, csum_offset, kind, gso_size, start + len(head))
-        self.send(interface, hop.address, dst, Packet(ip + head, payload, offload, why), now)
+        self._send(hop, Packet(ip + head, payload, offload, why), now)
 
     def output_with_header(self, packet: bytes, now: float) -> None:
         """Send a packet whose header the user wrote (IP_HDRINCL); as raw(7): checksum and total length are filled in,
@@ -154,21 +155,21 @@ class Ipv4:
         self._identification = (self._identification + 1) & 0xFFFF
         src = hop.source if is_unspecified(fields.src) else fields.src
         head = completed(packet, fields.ihl * 4, src, fields.identification or self._identification)
-        self.send(hop.interface, hop.address, fields.dst, Packet(head, b"", None, None), now)
+        self._send(hop, Packet(head, b"", None, None), now)
 
-    def send(self, interface: Interface, next_hop: bytes, dst: bytes, packet: Packet, now: float) -> None:
-        """Hand a finished packet to the link: by loopback, by broadcast or multicast, or to a neighbour."""
-        stack = self.stack
-        if interface.is_loopback:
-            stack.transmit_packet(interface, interface.mac, packet, now)
-        elif is_multicast(dst):
-            # RFC 1112 6.4: the low 23 bits of the group.
-            mac = bytes((0x01, 0x00, 0x5E, dst[1] & 0x7F, dst[2], dst[3]))
-            stack.transmit_packet(interface, mac, packet, now)
-        elif self.is_broadcast(interface, dst):
-            stack.transmit_packet(interface, MAC_BROADCAST, packet, now)
+    def _send(self, hop: NextHop, packet: Packet, now: float) -> None:
+        """Hand a finished packet to the link, or to the neighbour cache that finds out where to."""
+        if hop.mac is None:
+            self.stack.neighbors.output(hop.interface, hop.address, packet, now)
         else:
-            stack.neighbors.output(interface, next_hop, packet, now)
+            self.stack.transmit_packet(hop.interface, hop.mac, packet, now)
+
+    def group_mac(self, interface: Interface, dst: bytes) -> bytes | None:
+        """The hardware address of a broadcast or multicast destination; None if it is one station's."""
+        if is_multicast(dst):
+            # RFC 1112 6.4: the low 23 bits of the group.
+            return bytes((0x01, 0x00, 0x5E, dst[1] & 0x7F, dst[2], dst[3]))
+        return MAC_BROADCAST if self.is_broadcast(interface, dst) else None
 
     def on_neighbor_failed(self, interface: Interface, packet: Packet, now: float) -> None:
         """RFC 1122 2.3.2.2, 3.2.2.1: tell the sender, who is on this host, that the next hop cannot be reached."""

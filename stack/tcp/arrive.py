@@ -22,17 +22,43 @@ if TYPE_CHECKING:
     from stack.tcp.connection import Connection
 
 MASK = 0xFFFFFFFF
+CONFIRM_INTERVAL = 1.0  # seconds between two words to the neighbour cache that the other end lives
 
 
 def arrive(tcb: Connection, segment: tcp.Tcp, now: float) -> None:
     """One segment for a connection. Raises WireError if it is dropped; whatever is due is sent before."""
     try:
-        if tcb.state is State.SYN_SENT:
+        if tcb.state is State.ESTABLISHED and predicted(tcb, segment, now):
+            pass
+        elif tcb.state is State.SYN_SENT:
             syn_sent(tcb, segment, now)
         else:
             synchronized(tcb, segment, now)
     finally:
         output.run(tcb, now)
+
+
+def predicted(tcb: Connection, segment: tcp.Tcp, now: float) -> bool:
+    """Van Jacobson's header prediction: what a bulk transfer brings, the next text or the next ACK and nothing else,
+    needs only the steps that do something for it. False, and nothing done, if this is anything else."""
+    if segment.flags & ~tcp.PSH != tcp.ACK or segment.seq != tcb.rcv_nxt or tcb.rcv_fin is not None:
+        return False
+    length = len(segment.payload)
+    if length:
+        if segment.ack != tcb.snd_una or segment.window << tcb.snd_wscale != tcb.snd_wnd or not tcb.snd_wnd:
+            return False
+        if length > tcb.rcv_wnd:
+            return False
+        tcb.snd_wl1 = segment.seq
+        tcb.received_at = now
+        take_text(tcb, segment, now)
+        return True
+    if not 0 < diff(segment.ack, tcb.snd_una) <= tcb.flight or tcb.snd_wnd == 0:
+        return False
+    tcb.received_at = now
+    take_window(tcb, segment, False, now)
+    new_ack(tcb, segment.ack, now)
+    return True
 
 
 # --- 3.10.7.3 SYN-SENT
@@ -283,7 +309,9 @@ def new_ack(tcb: Connection, ack: int, now: float) -> None:
     # RFC 2861 by way of RFC 9293 3.8.2: a window nobody fills says nothing about the network, so it does not grow.
     if not tcb.recovery.on_ack(tcb, acked, now) and was_limited:
         tcb.congestion.on_ack(acked, now)
-    tcb.stack.confirm(tcb.remote.address, now)
+    if now - tcb.confirmed_at > CONFIRM_INTERVAL:
+        tcb.confirmed_at = now
+        tcb.stack.confirm(tcb.remote.address, now)
     # RFC 6298 5.2, 5.3: off when all is acknowledged, else begun again.
     if tcb.flight > 0:
         tcb.retransmit_timer.set(now + tcb.rtt.rto)
@@ -342,9 +370,14 @@ def take_text(tcb: Connection, segment: tcp.Tcp, now: float) -> None:
 def acknowledge_later(tcb: Connection, gained: int, had_hole: bool, now: float) -> None:
     """RFC 9293 3.8.6.3: at least every second full-sized segment at once, else soon."""
     tcb.unacked += gained
-    if had_hole or tcb.unacked >= 2 * tcb.rcv_mss or tcb.quick_acks > 0:
+    if had_hole:
+        tcb.is_ack_due = True  # RFC 5681 4.2: at once when a hole is filled
+    elif tcb.unacked >= 2 * tcb.rcv_mss or tcb.quick_acks > 0:
+        # At once is the end of this batch of frames: one ACK for what a device handed over in one go.
         tcb.quick_acks = max(0, tcb.quick_acks - 1)
-        tcb.is_ack_due = True
+        if not tcb.is_ack_owed:
+            tcb.is_ack_owed = True
+            tcb.stack.owing.append(tcb)
     elif tcb.ack_timer.at is None:
         tcb.ack_timer.set(now + tcb.config.tcp_delayed_ack)
 

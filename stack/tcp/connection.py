@@ -77,6 +77,7 @@ class Connection:
         self.own_mss = self._own_mss(interface.mtu)
         self.gso_max = min(interface.abilities.gso_max, 65_535)
         self.receive_limit = interface.receive_limit
+        self.rcvbuf = self._rcvbuf()
         self.rcv_wscale = scale_for(self.rcvbuf)
         self.wscale_offered = True
         self.rcv_fin: int | None = None  # the sequence number of their FIN, once seen
@@ -86,7 +87,9 @@ class Connection:
         self.rcv_mss = DEFAULT_MSS  # the largest segment seen: what "every second full-sized segment" means
         self.unacked = 0  # bytes received since an ACK was sent
         self.quick_acks = QUICK_ACKS
-        self.is_ack_due = False
+        self.is_ack_due = False  # when this entry ends
+        self.is_ack_owed = False  # when this batch of frames ends
+        self.confirmed_at = now  # when the neighbour cache last heard of it
 
         self.received_at = now  # when the other end was last heard of
         self.keepalives = 0
@@ -110,8 +113,7 @@ class Connection:
     def is_closed(self) -> bool:
         return self.state is State.CLOSED
 
-    @property
-    def rcvbuf(self) -> int:
+    def _rcvbuf(self) -> int:
         """The largest window to offer: what the user allows, and no more than the device can queue."""
         limit = self.options.rcvbuf
         return limit if self.receive_limit is None else min(limit, max(self.receive_limit, 2 * self.own_mss))
@@ -187,7 +189,9 @@ class Connection:
             self.keepalive_timer.cancel()
 
     def on_options(self, now: float) -> None:
-        """The user has set an option: a keep-alive begins or ends, TCP_NODELAY lets what waited go."""
+        """The user has set an option: a keep-alive begins or ends, TCP_NODELAY lets what waited go, a buffer
+        has another size."""
+        self.rcvbuf = self._rcvbuf()
         self.start_keepalive(now)
         output.run(self, now)
 

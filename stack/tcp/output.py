@@ -36,7 +36,8 @@ def run(tcb: Connection, now: float) -> None:
         if tcb.recovery.retransmit:
             retransmit_first(tcb, tcb.recovery.retransmit, now)
             tcb.recovery.retransmit = ""
-        send_data(tcb, now)
+        if tcb.send_queue or tcb.is_fin_wanted:
+            send_data(tcb, now)
     elif tcb.state in SYN_STATES and tcb.snd_nxt == tcb.iss:
         send_syn(tcb, now)
     if tcb.is_ack_due:
@@ -191,6 +192,14 @@ def keepalive(tcb: Connection, now: float) -> None:
 # --- ACK and window
 
 
+def settle(tcb: Connection, now: float) -> None:
+    """The batch of frames is over: send the ACK that it owes, unless something else has carried it."""
+    if tcb.is_ack_owed:
+        tcb.is_ack_owed = False
+        if tcb.state is not State.CLOSED:
+            send_ack(tcb, now)
+
+
 def send_ack(tcb: Connection, now: float) -> None:
     emit(tcb, tcb.snd_nxt, tcp.ACK, b"", now)
 
@@ -198,10 +207,10 @@ def send_ack(tcb: Connection, now: float) -> None:
 def offer_window(tcb: Connection) -> int:
     """The window to put into a segment, unscaled bytes: receiver's SWS avoidance (RFC 9293 3.8.6.2.2), never
     shrinking."""
-    free = max(0, tcb.rcvbuf - tcb.receive_queue.available)
+    free = tcb.rcvbuf - tcb.receive_queue.available
     current = tcb.rcv_wnd
     scale = tcb.rcv_wscale
-    if free - current >= min(tcb.rcvbuf // 2, tcb.own_mss):
+    if free - current >= tcb.own_mss or free - current >= tcb.rcvbuf // 2:
         return min(free, MAX_WINDOW << scale) >> scale << scale
     # What was promised stands; rounding up keeps the edge where it was, at most one unit beyond the buffer.
     unit = (1 << scale) - 1
@@ -241,7 +250,7 @@ def emit(
             offered = offer_window(tcb)
             tcb.rcv_adv = (tcb.rcv_nxt + offered) & MASK
             window = offered >> tcb.rcv_wscale
-        tcb.is_ack_due = False
+        tcb.is_ack_due = tcb.is_ack_owed = False
         tcb.unacked = 0
         tcb.ack_timer.cancel()
     local, remote = tcb.local, tcb.remote
