@@ -1,0 +1,396 @@
+"""A recorded frame taken apart into layers, each with its fields in words, for the tree and the one-line summary.
+
+It reads with the same `fields` and `parse` of `stack.wire` as the stack does, so a malformed layer carries the very
+reason the stack drops it for. What an ICMP error quotes is shown as far as it goes and never judged. Anything without a
+module in `stack.wire` is shown by its name and its bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from stack.trace import names
+from stack.trace.flow import View
+from stack.trace.options import ip_options, tcp_options
+from stack.trace.recorder import Entry
+from stack.wire import arp, ethernet, icmpv4, ipv4, tcp, udp
+from stack.wire.address import format_ip, format_mac
+from stack.wire.arp import Arp
+from stack.wire.checksum import ones_sum, pseudo_header_sum
+from stack.wire.drop import Drop, WireError
+from stack.wire.ethernet import Ethernet
+from stack.wire.icmpv4 import Icmp
+from stack.wire.ipv4 import Ipv4
+from stack.wire.tcp import Tcp
+from stack.wire.udp import Udp
+
+PARTIAL = "partial (left to the device)"
+MAX_QUOTES = 4  # an ICMP error quoted in an ICMP error quoted in ...
+
+
+class Field(NamedTuple):
+    """One field: its name, its value in words, and the fields it is made of."""
+
+    name: str
+    value: str
+    inner: tuple[Field, ...] = ()
+
+
+@dataclass(slots=True)
+class Layer:
+    """One protocol's part of a frame. `start` and `end` are byte offsets in the frame; `inner` is what it quotes."""
+
+    name: str
+    title: str
+    start: int
+    end: int
+    fields: list[Field] = field(default_factory=list)
+    reason: Drop | None = None
+    inner: list[Layer] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Layers:
+    """A whole frame: its layers from the outside in, and the headers that could be read."""
+
+    entry: Entry
+    data: bytes
+    layers: list[Layer] = field(default_factory=list)
+    ethernet: Ethernet | None = None
+    arp: Arp | None = None
+    ip: Ipv4 | None = None
+    icmp: Icmp | None = None
+    udp: Udp | None = None
+    tcp: Tcp | None = None
+    is_fragment: bool = False
+    view: View | None = None  # of the TCP segment, if its conversation was followed
+
+    @property
+    def reason(self) -> Drop | None:
+        """Why the first malformed layer is malformed, or None."""
+        return next((layer.reason for layer in self.layers if layer.reason is not None), None)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+
+class _Context(NamedTuple):
+    """How to read: `found` collects headers; a quoted datagram is cut short and not judged."""
+
+    found: Layers
+    verified: bool
+    partial: bool
+    quotes: int = 0
+
+
+def dissect(entry: Entry) -> Layers:
+    """The layers of a frame. Never raises, whatever the bytes."""
+    data = entry.data
+    found = Layers(entry, data)
+    offload = entry.offload
+    partial = offload is not None and offload.needs_checksum
+    verified = offload is not None and (offload.needs_checksum or offload.verified)
+    found.layers = _ethernet(data, _Context(found, verified, partial))
+    return found
+
+
+def _data(name: str, view: memoryview | bytes, start: int) -> list[Layer]:
+    """The layer of bytes nobody reads; none if there are none."""
+    if not len(view):
+        return []
+    return [Layer("data", f"{name} ({len(view)} byte{'s' if len(view) > 1 else ''})", start, start + len(view))]
+
+
+def _cut(name: str, title: str, data: memoryview | bytes, start: int, quoted: bool) -> list[Layer]:
+    """The layer of a header that is not whole."""
+    layer = Layer(name, f"{title}, cut after {len(data)} bytes", start, start + len(data))
+    layer.reason = None if quoted else Drop.TRUNCATED
+    return [layer]
+
+
+def _reason(parse: Callable[[], object], quoted: bool) -> Drop | None:
+    """The reason the stack's own reading gives for refusing, None if it accepts."""
+    if quoted:
+        return None
+    try:
+        parse()
+    except WireError as error:
+        return error.reason
+    return None
+
+
+# --- the link
+
+
+def _ethernet(data: bytes, context: _Context) -> list[Layer]:
+    try:
+        frame = ethernet.fields(data)
+    except WireError:
+        return _cut("ethernet", "Ethernet II", data, 0, False)
+    context.found.ethernet = frame
+    dst, src = format_mac(frame.dst), format_mac(frame.src)
+    layer = Layer("ethernet", f"Ethernet II, Src: {src}, Dst: {dst}", 0, 14)
+    layer.fields = [
+        Field("Destination", dst + _kind_of_mac(frame.dst)),
+        Field("Source", src + _kind_of_mac(frame.src)),
+        Field("Type", f"{names.ethertype(frame.ethertype)} (0x{frame.ethertype:04x})"),
+    ]
+    if frame.ethertype == ethernet.ETHERTYPE_IPV4:
+        rest = _ipv4(frame.payload, 14, context)
+    elif frame.ethertype == ethernet.ETHERTYPE_ARP:
+        rest = _arp(frame.payload, 14, context)
+    else:
+        rest = _data(names.ETHERTYPES.get(frame.ethertype, "Data"), frame.payload, 14)
+    return [layer, *rest]
+
+
+def _kind_of_mac(mac: bytes) -> str:
+    if mac == b"\xff" * 6:
+        return " (broadcast)"
+    if mac[0] & 1:
+        return " (group)"
+    return " (locally administered)" if mac[0] & 2 else ""
+
+
+def _arp(data: memoryview, start: int, context: _Context) -> list[Layer]:
+    try:
+        packet = arp.fields(data)
+    except WireError:
+        return _cut("arp", "Address Resolution Protocol", data, start, False)
+    context.found.arp = packet
+    operation = names.ARP_OPERATIONS.get(packet.op, f"operation {packet.op}")
+    length = min(8 + 2 * packet.hlen + 2 * packet.plen, len(data))
+    layer = Layer("arp", f"Address Resolution Protocol ({operation})", start, start + length)
+    hardware = "Ethernet" if packet.htype == arp.HARDWARE_ETHERNET else "unknown"
+    layer.fields = [
+        Field("Hardware type", f"{hardware} ({packet.htype})"),
+        Field("Protocol type", f"{names.ethertype(packet.ptype)} (0x{packet.ptype:04x})"),
+        Field("Hardware address length", str(packet.hlen)),
+        Field("Protocol address length", str(packet.plen)),
+        Field("Operation", f"{operation} ({packet.op})"),
+        Field("Sender hardware address", packet.sha.hex(":")),
+        Field("Sender protocol address", any_address(packet.spa)),
+        Field("Target hardware address", packet.tha.hex(":")),
+        Field("Target protocol address", any_address(packet.tpa)),
+    ]
+    layer.reason = _reason(lambda: arp.parse(data), False)
+    return [layer, *_data("Padding", data[length:], start + length)]
+
+
+def any_address(address: bytes) -> str:
+    """As an IP address if it has the length of one, else its bytes."""
+    return format_ip(address) if len(address) in (4, 16) else address.hex(":")
+
+
+# --- the network
+
+
+def _ipv4(data: memoryview, start: int, context: _Context) -> list[Layer]:
+    quoted = context.quotes > 0
+    title = "Internet Protocol Version 4"
+    try:
+        ip = ipv4.fields(data)
+    except WireError:
+        return _cut("ip", title, data, start, quoted)
+    if not quoted:
+        context.found.ip = ip
+    header = 20 + len(ip.options)
+    layer = Layer("ip", f"{title}, Src: {format_ip(ip.src)}, Dst: {format_ip(ip.dst)}", start, start + header)
+    layer.fields = _ipv4_fields(ip, bytes(data[:header]))
+    # A device vouches for the transport's checksum only, so the stack checks this one always.
+    layer.reason = _reason(lambda: ipv4.parse(data), quoted)
+    end = start + header + len(ip.payload)
+    padding = _data("Padding", data[header + len(ip.payload) :], end)
+    if layer.reason is not None:
+        return [layer, *_data("Data", ip.payload, start + header), *padding]
+    if ip.fragment_offset or ip.flags & ipv4.MF:
+        if not quoted:
+            context.found.is_fragment = True
+        if ip.fragment_offset or not quoted:
+            return [layer, *_data(f"Fragment of {names.protocol(ip.protocol)}", ip.payload, start + header), *padding]
+    return [layer, *_transport(ip, start + header, context), *padding]
+
+
+def _ipv4_fields(ip: Ipv4, header: bytes) -> list[Field]:
+    bits = [(4, "Reserved"), (ipv4.DF, "Don't fragment"), (ipv4.MF, "More fragments")]
+    flags = ", ".join(name for bit, name in bits if ip.flags & bit) or "none"
+    dscp, ecn = ip.tos >> 2, ip.tos & 3
+    shown = [
+        Field("Version", str(ip.version)),
+        Field("Header length", f"{ip.ihl * 4} bytes ({ip.ihl})"),
+        Field("Differentiated services", f"0x{ip.tos:02x} (DSCP {dscp}, {names.ECN[ecn]})"),
+        Field("Total length", str(ip.total_length)),
+        Field("Identification", f"0x{ip.identification:04x} ({ip.identification})"),
+        Field("Flags", f"0x{ip.flags:x} ({flags})"),
+        Field("Fragment offset", str(ip.fragment_offset)),
+        Field("Time to live", str(ip.ttl)),
+        Field("Protocol", f"{names.protocol(ip.protocol)} ({ip.protocol})"),
+        Field("Header checksum", _verdict(ip.checksum, ones_sum(header))),
+        Field("Source address", format_ip(ip.src)),
+        Field("Destination address", format_ip(ip.dst)),
+    ]
+    if ip.options:
+        inner = tuple(Field(name, value) for name, value in ip_options(ip.options))
+        shown.append(Field("Options", f"{len(ip.options)} bytes", inner))
+    return shown
+
+
+def _verdict(stored: int, total: int) -> str:
+    """A checksum in words. `total` is the sum over everything it covers and itself: 0xffff if it is right."""
+    if total == 0xFFFF:
+        return f"0x{stored:04x} (correct)"
+    right = ones_sum(b"", total + (stored ^ 0xFFFF)) ^ 0xFFFF
+    return f"0x{stored:04x} (wrong, should be 0x{right:04x})"
+
+
+def _transport(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
+    if ip.protocol == ipv4.PROTOCOL_TCP:
+        return _tcp(ip, start, context)
+    if ip.protocol == ipv4.PROTOCOL_UDP:
+        return _udp(ip, start, context)
+    if ip.protocol == ipv4.PROTOCOL_ICMP:
+        return _icmp(ip, start, context)
+    return _data(names.PROTOCOLS.get(ip.protocol, "Data"), ip.payload, start)
+
+
+# --- on top of it
+
+
+def _icmp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
+    data, quoted = ip.payload, context.quotes > 0
+    title = "Internet Control Message Protocol"
+    try:
+        icmp = icmpv4.fields(data)
+    except WireError:
+        return _cut("icmp", title, data, start, quoted)
+    if not quoted:
+        context.found.icmp = icmp
+    layer = Layer("icmp", title, start, start + 8)
+    code = names.icmp_code(icmp.type, icmp.code)
+    layer.fields = [
+        Field("Type", f"{icmp.type} ({names.icmp_type(icmp.type)})"),
+        Field("Code", f"{icmp.code}" + (f" ({code})" if code else "")),
+        _transport_checksum(icmp.checksum, data, 0, len(data), context, False),
+        *_icmp_rest(icmp),
+    ]
+    layer.reason = _reason(lambda: icmpv4.parse(data, context.verified), quoted)
+    if icmp.is_error and layer.reason is None and context.quotes < MAX_QUOTES:
+        layer.end = start + len(data)
+        layer.inner = _ipv4(icmp.payload, start + 8, context._replace(quotes=context.quotes + 1))
+        return [layer]
+    return [layer, *_data("Data", icmp.payload, start + 8)]
+
+
+def _icmp_rest(icmp: Icmp) -> list[Field]:
+    """What the second word means for this type."""
+    if icmp.type in names.ICMP_NUMBERED:
+        return [
+            Field("Identifier", f"0x{icmp.identifier:04x} ({icmp.identifier})"),
+            Field("Sequence number", str(icmp.sequence)),
+        ]
+    if icmp.type == icmpv4.DESTINATION_UNREACHABLE and icmp.code == icmpv4.FRAGMENTATION_NEEDED:
+        return [Field("MTU of next hop", str(icmp.mtu))]
+    if icmp.type == icmpv4.REDIRECT:
+        return [Field("Gateway address", format_ip(icmp.gateway))]
+    if icmp.type == icmpv4.PARAMETER_PROBLEM:
+        return [Field("Pointer", str(icmp.pointer))]
+    return [Field("Unused", icmp.rest.hex())]
+
+
+def _udp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
+    data, quoted = ip.payload, context.quotes > 0
+    try:
+        datagram = udp.fields(data)
+    except WireError:
+        return _cut("udp", "User Datagram Protocol", data, start, quoted)
+    if not quoted:
+        context.found.udp = datagram
+    title = f"User Datagram Protocol, Src Port: {datagram.src_port}, Dst Port: {datagram.dst_port}"
+    layer = Layer("udp", title, start, start + 8)
+    pseudo = pseudo_header_sum(ip.src, ip.dst, udp.PROTOCOL, datagram.length)
+    layer.fields = [
+        Field("Source port", str(datagram.src_port)),
+        Field("Destination port", str(datagram.dst_port)),
+        Field("Length", str(datagram.length)),
+        Field("Checksum", "0x0000 (not computed)")
+        if datagram.checksum == 0
+        else _transport_checksum(datagram.checksum, data, pseudo, datagram.length, context, True),
+    ]
+    layer.reason = _reason(lambda: udp.parse(data, ip.src, ip.dst, context.verified), quoted)
+    end = 8 + len(datagram.payload)
+    return [layer, *_data("Data", datagram.payload, start + 8), *_data("Trailer", data[end:], start + end)]
+
+
+def _tcp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
+    data, quoted = ip.payload, context.quotes > 0
+    try:
+        segment = tcp.fields(data)
+    except WireError:
+        # RFC 792 asks for 8 bytes of a quoted segment only: enough for the ports and the sequence number.
+        return (
+            _quoted_tcp(data, start)
+            if quoted and len(data) >= 8
+            else _cut("tcp", "Transmission Control Protocol", data, start, quoted)
+        )
+    flow = None if quoted else context.found.entry.flow
+    view = None if flow is None else flow.view(ip.src, segment)
+    if not quoted:
+        context.found.tcp, context.found.view = segment, view
+    seq = segment.seq if view is None else view.seq
+    ports = f"Src Port: {segment.src_port}, Dst Port: {segment.dst_port}"
+    title = f"Transmission Control Protocol, {ports}, Seq: {seq}, Len: {len(segment.payload)}"
+    layer = Layer("tcp", title, start, start + 20 + len(segment.options))
+    pseudo = pseudo_header_sum(ip.src, ip.dst, tcp.PROTOCOL, ip.total_length - 20 - len(ip.options))
+    checksum = _transport_checksum(
+        segment.checksum, data, pseudo, ip.total_length - 20 - len(ip.options), context, True
+    )
+    window = str(segment.window)
+    if view is not None and view.shift is not None:
+        window += f" (scaled by {1 << view.shift}: {view.window})"
+    layer.fields = [
+        Field("Source port", str(segment.src_port)),
+        Field("Destination port", str(segment.dst_port)),
+        Field("Sequence number", str(segment.seq) if view is None else f"{view.seq} (relative), {segment.seq} (raw)"),
+        Field("Acknowledgment number", _acknowledgment(segment, None if view is None else view.ack)),
+        Field("Header length", f"{segment.data_offset * 4} bytes ({segment.data_offset})"),
+        Field("Flags", f"0x{segment.flags:02x} ({tcp.flag_names(segment.flags) or 'none'})"),
+        Field("Window", window),
+        checksum,
+        Field("Urgent pointer", str(segment.urgent)),
+    ]
+    if segment.options:
+        inner = tuple(Field(name, value) for name, value in tcp_options(segment.options))
+        layer.fields.append(Field("Options", f"{len(segment.options)} bytes", inner))
+    layer.reason = _reason(lambda: tcp.parse(data, ip.src, ip.dst, context.verified), quoted)
+    return [layer, *_data("Data", segment.payload, start + 20 + len(segment.options))]
+
+
+def _quoted_tcp(data: memoryview, start: int) -> list[Layer]:
+    src_port, dst_port, seq = (int.from_bytes(data[i:j], "big") for i, j in ((0, 2), (2, 4), (4, 8)))
+    ports = f"Src Port: {src_port}, Dst Port: {dst_port}"
+    layer = Layer("tcp", f"Transmission Control Protocol, {ports}, Seq: {seq}", start, start + len(data))
+    layer.fields = [
+        Field("Source port", str(src_port)),
+        Field("Destination port", str(dst_port)),
+        Field("Sequence number", f"{seq} (raw)"),
+    ]
+    return [layer]
+
+
+def _acknowledgment(segment: Tcp, relative: int | None) -> str:
+    if not segment.flags & tcp.ACK:
+        return f"{segment.ack} (means nothing without ACK)"
+    return str(segment.ack) if relative is None else f"{relative} (relative), {segment.ack} (raw)"
+
+
+def _transport_checksum(
+    stored: int, data: memoryview, pseudo: int, length: int, context: _Context, can_be_partial: bool
+) -> Field:
+    """The checksum field of a message of `length` bytes, of which `data` may be the beginning only."""
+    if context.quotes and len(data) < length:
+        return Field("Checksum", f"0x{stored:04x} (cannot be checked: quoted in part)")
+    if can_be_partial and context.partial and not context.quotes:
+        return Field("Checksum", f"0x{stored:04x} ({PARTIAL})")
+    return Field("Checksum", _verdict(stored, ones_sum(data[:length], pseudo)))
