@@ -1,8 +1,12 @@
-"""Apps: functions `app(..., node=None)` and the commands of the same names. `from apps import ping` means the current
-node."""
+"""Apps: functions `app(..., node=None)` and the commands of the same names.
+
+`from apps import ping` means the current node.
+"""
 
 from __future__ import annotations
 
+from apps import help as _help  # noqa: F401  registers itself, as the next
+from apps import serve as _serve  # noqa: F401
 from apps.ping import ping
 from apps.registry import APPS, App
 

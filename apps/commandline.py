@@ -17,6 +17,7 @@ from stack.config import Config, Tunable
 from stack.wire.address import parse_ip, parse_prefix
 
 COLORS = ("auto", "always", "never")
+TRACE_WORDS = ("tcp", "udp", "icmp", "arp", "ip")
 
 USAGE = """\
 usage: ./node.py [OPTION | ADDRESS]... [COMMAND | SCRIPT.py] [ARGUMENT]...

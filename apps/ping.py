@@ -65,8 +65,14 @@ def ping(
     )  # fmt: skip
     result = exchange(Pinger(host, options, node or current_host()), Text())
     if result.is_interrupted and count is not None:
-        raise KeyboardInterrupt
+        raise Interrupted
     return result
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, after what there was to say about it has been printed."""
+
+    is_reported = True
 
 
 def exchange(pinger: Pinger, report: Report) -> PingResult:

@@ -1,0 +1,195 @@
+"""One run of `node.py`: understand the command line, bring the node up, hand over to a command, a script or the
+prompt, and end with the right exit code.
+
+Results go to standard output, everything said about them to standard error. Exit: the command's own code; 2 for a
+command line that makes no sense; 1 if the node cannot be brought up or a script raises; 130 after Ctrl-C. It refuses
+to show a traceback of ours for what somebody else did wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import signal
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from apps import commandline
+from apps.commandline import CommandLine, UsageError
+from apps.help import overview
+from apps.namespace import names
+from apps.node import DEFAULT_ADDRESS, Node
+from apps.registry import APPS
+from apps.tracebacks import render
+from stack.trace.choice import choose
+from stack.trace.color import is_coloured
+from stack.trace.trace import Trace
+
+# Seconds a busy thread keeps the interpreter from the others. Beside one, a socket's reads fall from 632,000 to 2,700 a
+# second at Python's own 5 ms, and to 86,000 at this.
+SWITCH_INTERVAL = 0.0001
+INTERRUPTED = 130  # 128 and SIGINT's number, as a shell has it
+
+
+def main(words: list[str]) -> int:
+    """The program. Returns its exit code."""
+    try:
+        return _main(words)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone, and what is still buffered has nowhere to go: end as SIGPIPE would have it.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGPIPE)
+        return 128 + signal.SIGPIPE
+
+
+def _main(words: list[str]) -> int:
+    try:
+        line = commandline.parse(words, APPS, os.path.isfile)
+    except UsageError as e:
+        return _complain(str(e), 2)
+    if line.is_version:
+        print(f"glasstack {version()}")
+        return 0
+    if line.is_help or line.command == "help":
+        return _help(line)
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    _choose_color(line.color)
+    try:
+        choose(line.trace)  # a filter that makes no sense is said so before anything is opened
+        node = Node(
+            *line.addresses or (DEFAULT_ADDRESS,),
+            link=line.link,
+            gateway=line.gateway,
+            seed=line.seed,
+            **line.settings,
+        )
+    except ValueError as e:
+        return _complain(str(e), 2)
+    except OSError as e:
+        return _complain(e.strerror or str(e), 1)
+    with node:
+        code = _run(node, line)
+        sys.stdout.flush()
+    return code
+
+
+def _help(line: CommandLine) -> int:
+    if line.command is None or (line.command == "help" and not line.arguments):
+        print(f"{commandline.USAGE}\ncommands and names:\n{overview()}")
+        return 0
+    command = APPS["help"].command
+    assert command is not None
+    return command(None, line.arguments if line.command == "help" else [line.command])
+
+
+def _run(node: Node, line: CommandLine) -> int:
+    """What the command line asks for, with the node up."""
+    is_prompt = _is_prompt(line)
+    if not is_prompt:
+        if not line.quiet:
+            print(f"{node.address} on {node.description}", file=sys.stderr)
+        # Standard output is for results, so packets go to standard error.
+        node.trace = Trace(node.recorder, node.engine.now, sys.stderr.write, is_coloured(line.color, sys.stderr))
+        if line.trace is not None:
+            node.trace.on(line.trace)
+    namespace = names(node)
+    code = 0
+    if line.command is not None:
+        code = _run_command(node, line.command, line.arguments)
+    elif line.script is not None and line.script != "-":
+        code = _run_script(line.script, line.arguments, namespace)
+    elif line.code is not None:
+        code = _run_source(line.code, "<prompt -c>", ["-c", *line.arguments], namespace)
+    elif not is_prompt:
+        code = _run_source(sys.stdin.read(), "<stdin>", ["-", *line.arguments], namespace)
+    if is_prompt or line.stay:
+        from apps.shell import run
+
+        banner = _banner(node) if is_prompt and not line.quiet else ""
+        if is_prompt and line.trace is not None:
+            node.trace.on(line.trace)
+        return run(node, namespace, banner)
+    return code
+
+
+def _banner(node: Node) -> str:
+    """Three lines: who we are, what to try, how to get on."""
+    peer = node.peer or "192.168.1.1"
+    tries = [f"ping {peer}", "trace.on()", "services.start('echo')"]
+    if node.lab is not None:
+        tries.append(f"!nc {node.address.partition('/')[0]} 7")
+    elif node.cable is not None:
+        tries.append("cable.loss = 0.05")
+    return (
+        f"glasstack {version()}: {node.address} on {node.description}\n"
+        f"{'    '.join(tries)}\n"
+        "help() lists every command, Tab completes, Ctrl-C stops a command, Ctrl-D leaves"
+    )
+
+
+def _is_prompt(line: CommandLine) -> bool:
+    return line.command is None and line.script is None and line.code is None and sys.stdin.isatty()
+
+
+def _run_command(node: Node, name: str, arguments: list[str]) -> int:
+    command = APPS[name].command
+    assert command is not None
+    return command(node, arguments)
+
+
+def _run_script(path: str, arguments: list[str], namespace: dict[str, Any]) -> int:
+    """A Python program as `python path` would run it, with the node's names. `namespace` has its names afterwards."""
+    sys.argv = [path, *arguments]
+    sys.path.insert(0, str(Path(path).resolve().parent))
+    return _guard(lambda: namespace.update(runpy.run_path(path, init_globals=namespace, run_name="__main__")))
+
+
+def _run_source(source: str, filename: str, argv: list[str], namespace: dict[str, Any]) -> int:
+    sys.argv = argv
+    sys.path.insert(0, "")
+    namespace["__name__"] = "__main__"
+    return _guard(lambda: exec(compile(source, filename, "exec"), namespace))
+
+
+def _guard(run: Any) -> int:
+    """Run the user's code: its exit code, and a short traceback if it raises."""
+    try:
+        run()
+    except SystemExit as e:
+        if e.code is None or isinstance(e.code, int):
+            return e.code or 0
+        print(e.code, file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, BrokenPipeError):
+        raise
+    except BaseException as e:
+        sys.stdout.flush()
+        print(render(e), end="", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _choose_color(when: str) -> None:
+    """Let the choice made on the command line be everybody's: rich, and our own, read these."""
+    if when == "always":
+        os.environ.pop("NO_COLOR", None)
+        os.environ["FORCE_COLOR"] = "1"
+    elif when == "never":
+        os.environ.pop("FORCE_COLOR", None)
+        os.environ["NO_COLOR"] = "1"
+
+
+def _complain(text: str, code: int) -> int:
+    print(f"node.py: {text}", file=sys.stderr)
+    return code
+
+
+def version() -> str:
+    """The project's version, as pyproject.toml has it."""
+    with open(Path(__file__).resolve().parent.parent / "pyproject.toml", "rb") as file:
+        found: str = tomllib.load(file)["project"]["version"]
+    return found

@@ -1,0 +1,131 @@
+"""The prompt: a thin loop of our own on prompt_toolkit, which nothing else imports.
+
+History is kept in $XDG_STATE_HOME/glasstack/history. Ctrl-C stops the command and not the node, Ctrl-D ends the
+session; whatever the node prints meanwhile appears above the line being typed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition, is_searching
+from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.shortcuts import CompleteStyle
+
+from apps.shell import toolbar
+from apps.shell.completion import complete
+from apps.shell.interpreter import Interpreter
+from apps.shell.screen import Screen
+
+if TYPE_CHECKING:
+    from apps.node import Node
+
+PROMPT = ">>> "
+CONTINUATION = "... "
+REFRESH = 0.5  # seconds between two looks at the counters in the toolbar
+INDENT = "    "
+
+
+def run(node: Node, namespace: dict[str, Any], banner: str = "") -> int:
+    """The session, until Ctrl-D or exit: its exit code."""
+    screen = Screen(sys.stdout)
+    interpreter = Interpreter(node, namespace)
+    session = _session(node, interpreter)
+    with screen.installed():
+        if banner:
+            print(banner)
+        while True:
+            try:
+                with screen.prompting():
+                    text = session.prompt(PROMPT)
+            except KeyboardInterrupt:
+                continue
+            except EOFError:
+                return 0
+            try:
+                interpreter.run(text)
+            except SystemExit as e:
+                if e.code is None or isinstance(e.code, int):
+                    return e.code or 0
+                print(e.code)
+                return 1
+
+
+def _session(node: Node, interpreter: Interpreter) -> PromptSession[str]:
+    return PromptSession(
+        history=_history(),
+        completer=_Completer(interpreter),
+        complete_style=CompleteStyle.READLINE_LIKE,
+        complete_while_typing=False,
+        reserve_space_for_menu=0,
+        multiline=True,
+        prompt_continuation=CONTINUATION,
+        key_bindings=_keys(interpreter),
+        bottom_toolbar=lambda: FormattedText([("", toolbar.text(node))]),
+        refresh_interval=REFRESH,
+        enable_open_in_editor=False,
+    )
+
+
+def _history() -> History:
+    """The file, in a directory nobody else may look into; only in memory if it is not to be had."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    directory = Path(state) / "glasstack"
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.chmod(0o700)
+        file = directory / "history"
+        file.touch(mode=0o600)
+        return FileHistory(str(file))
+    except OSError:
+        return InMemoryHistory()
+
+
+class _Completer(Completer):
+    def __init__(self, interpreter: Interpreter) -> None:
+        self._interpreter = interpreter
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
+        interpreter = self._interpreter
+        found = complete(document.text_before_cursor, interpreter.namespace, interpreter.node)
+        for word in found.words:
+            yield Completion(word, -found.length)
+
+
+def _keys(interpreter: Interpreter) -> KeyBindings:
+    """Enter runs what is complete and else begins a line; Tab indents where there is nothing to complete."""
+    keys = KeyBindings()
+
+    @keys.add("enter", filter=~is_searching)
+    def enter(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        document = buffer.document
+        is_at_end = not document.text_after_cursor.strip()
+        if (is_at_end or "\n" not in buffer.text) and interpreter.is_complete(buffer.text):
+            buffer.validate_and_handle()
+            return
+        line = document.current_line_before_cursor
+        indent = line[: len(line) - len(line.lstrip())] + (INDENT if line.rstrip().endswith(":") else "")
+        buffer.insert_text("\n" + indent)
+
+    @Condition
+    def is_in_indent() -> bool:
+        from prompt_toolkit.application import get_app
+
+        document = get_app().current_buffer.document
+        return document.line_count > 1 and not document.current_line_before_cursor.strip()
+
+    @keys.add("tab", filter=is_in_indent)
+    def tab(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text(INDENT)
+
+    return keys
