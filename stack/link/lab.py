@@ -201,13 +201,17 @@ def _start_host(settings: dict[str, Any]) -> tuple[subprocess.Popen[bytes], sock
 
 def _map_everyone(process: subprocess.Popen[bytes], control: socket.socket) -> None:
     """As root, let every user be itself on the host: with root alone there, tcpdump could not become its own user."""
-    if not control.recv(16):
-        return  # it has failed, and `_hear` asks why
-    for kind in ("uid_map", "gid_map"):
-        lines = Path(f"/proc/self/{kind}").read_text().splitlines()
-        ranges = [(first, count) for first, _, count in map(str.split, lines)]
-        mapping = "".join(f"{first} {first} {count}\n" for first, count in ranges)
-        Path(f"/proc/{process.pid}/{kind}").write_text(mapping)
+    if control.recv(16, socket.MSG_PEEK) != b"map":
+        return  # it has failed, and `_hear` listens to why
+    control.recv(16)
+    try:
+        for kind in ("uid_map", "gid_map"):
+            lines = Path(f"/proc/self/{kind}").read_text().splitlines()
+            ranges = [(first, count) for first, _, count in map(str.split, lines)]
+            mapping = "".join(f"{first} {first} {count}\n" for first, count in ranges)
+            Path(f"/proc/{process.pid}/{kind}").write_text(mapping)
+    except OSError as e:
+        raise LabUnavailable(errno.EPERM, f"no lab: users cannot be mapped ({e.strerror}); {_remedy()}") from None
     control.send(b"mapped")
 
 

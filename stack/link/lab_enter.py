@@ -67,7 +67,7 @@ def _wait(child: int, is_foreground: bool) -> None:
         os.tcsetpgrp(0, os.getpgrp())
         os.kill(0, signal.SIGTSTP)
         os.tcsetpgrp(0, child)
-        os.kill(child, signal.SIGCONT)
+        os.killpg(child, signal.SIGCONT)
     if is_foreground:
         os.tcsetpgrp(0, os.getpgrp())
     if os.WIFSIGNALED(status):

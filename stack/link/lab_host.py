@@ -40,11 +40,11 @@ def main(control_fd: int, settings: dict[str, Any]) -> None:
     the node's network namespace), is_mapped (whether user ids mean anything here yet)."""
     control = socket.socket(fileno=control_fd)
     try:
+        if os.getpid() != 1 or os.stat("/proc/self/ns/net").st_ino == settings["outside"]:
+            raise Refused("unshare did not enter namespaces of its own")
         if not settings["is_mapped"]:
             control.send(b"map")
             control.recv(16)
-        if os.getpid() != 1 or os.stat("/proc/self/ns/net").st_ino == settings["outside"]:
-            raise Refused("unshare did not enter namespaces of its own")
         readiness = _start_services(settings["services"], control)
         _mount(settings["address"])
         _set_sysctls()
