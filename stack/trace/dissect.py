@@ -16,7 +16,7 @@ from stack.trace.flow import View
 from stack.trace.options import ip_options, tcp_options
 from stack.trace.recorder import Entry
 from stack.wire import arp, ethernet, icmpv4, ipv4, tcp, udp
-from stack.wire.address import format_ip, format_mac
+from stack.wire.address import MAC_BROADCAST, format_ip, format_mac, is_group_mac
 from stack.wire.arp import Arp
 from stack.wire.checksum import ones_sum, pseudo_header_sum
 from stack.wire.drop import Drop, WireError
@@ -77,11 +77,12 @@ class Layers:
 
 
 class _Context(NamedTuple):
-    """How to read: `found` collects headers; a quoted datagram is cut short and not judged."""
+    """How to read: `found` collects the headers; behind a header that is wrong, and in a quote, nothing is judged."""
 
     found: Layers
     verified: bool
     partial: bool
+    is_judged: bool = True
     quotes: int = 0
 
 
@@ -103,16 +104,16 @@ def _data(name: str, view: memoryview | bytes, start: int) -> list[Layer]:
     return [Layer("data", f"{name} ({len(view)} byte{'s' if len(view) > 1 else ''})", start, start + len(view))]
 
 
-def _cut(name: str, title: str, data: memoryview | bytes, start: int, quoted: bool) -> list[Layer]:
+def _cut(name: str, title: str, data: memoryview | bytes, start: int, is_judged: bool) -> list[Layer]:
     """The layer of a header that is not whole."""
     layer = Layer(name, f"{title}, cut after {len(data)} bytes", start, start + len(data))
-    layer.reason = None if quoted else Drop.TRUNCATED
+    layer.reason = Drop.TRUNCATED if is_judged else None
     return [layer]
 
 
-def _reason(parse: Callable[[], object], quoted: bool) -> Drop | None:
-    """The reason the stack's own reading gives for refusing, None if it accepts."""
-    if quoted:
+def _reason(parse: Callable[[], object], is_judged: bool) -> Drop | None:
+    """The reason the stack's own reading gives for refusing, None if it accepts or nobody asks."""
+    if not is_judged:
         return None
     try:
         parse()
@@ -128,7 +129,7 @@ def _ethernet(data: bytes, context: _Context) -> list[Layer]:
     try:
         frame = ethernet.fields(data)
     except WireError:
-        return _cut("ethernet", "Ethernet II", data, 0, False)
+        return _cut("ethernet", "Ethernet II", data, 0, True)
     context.found.ethernet = frame
     dst, src = format_mac(frame.dst), format_mac(frame.src)
     layer = Layer("ethernet", f"Ethernet II, Src: {src}, Dst: {dst}", 0, 14)
@@ -142,23 +143,21 @@ def _ethernet(data: bytes, context: _Context) -> list[Layer]:
     elif frame.ethertype == ethernet.ETHERTYPE_ARP:
         rest = _arp(frame.payload, 14, context)
     else:
-        rest = _data(names.ETHERTYPES.get(frame.ethertype, "Data"), frame.payload, 14)
+        rest = _data(names.ethertype(frame.ethertype), frame.payload, 14)
     return [layer, *rest]
 
 
 def _kind_of_mac(mac: bytes) -> str:
-    if mac == b"\xff" * 6:
+    if mac == MAC_BROADCAST:
         return " (broadcast)"
-    if mac[0] & 1:
-        return " (group)"
-    return " (locally administered)" if mac[0] & 2 else ""
+    return " (group)" if is_group_mac(mac) else ""
 
 
 def _arp(data: memoryview, start: int, context: _Context) -> list[Layer]:
     try:
         packet = arp.fields(data)
     except WireError:
-        return _cut("arp", "Address Resolution Protocol", data, start, False)
+        return _cut("arp", "Address Resolution Protocol", data, start, True)
     context.found.arp = packet
     operation = names.ARP_OPERATIONS.get(packet.op, f"operation {packet.op}")
     length = min(8 + 2 * packet.hlen + 2 * packet.plen, len(data))
@@ -175,7 +174,7 @@ def _arp(data: memoryview, start: int, context: _Context) -> list[Layer]:
         Field("Target hardware address", packet.tha.hex(":")),
         Field("Target protocol address", any_address(packet.tpa)),
     ]
-    layer.reason = _reason(lambda: arp.parse(data), False)
+    layer.reason = _reason(lambda: arp.parse(data), True)
     return [layer, *_data("Padding", data[length:], start + length)]
 
 
@@ -193,18 +192,20 @@ def _ipv4(data: memoryview, start: int, context: _Context) -> list[Layer]:
     try:
         ip = ipv4.fields(data)
     except WireError:
-        return _cut("ip", title, data, start, quoted)
+        return _cut("ip", title, data, start, context.is_judged)
     if not quoted:
         context.found.ip = ip
     header = 20 + len(ip.options)
     layer = Layer("ip", f"{title}, Src: {format_ip(ip.src)}, Dst: {format_ip(ip.dst)}", start, start + header)
     layer.fields = _ipv4_fields(ip, bytes(data[:header]))
     # A device vouches for the transport's checksum only, so the stack checks this one always.
-    layer.reason = _reason(lambda: ipv4.parse(data), quoted)
+    layer.reason = _reason(lambda: ipv4.parse(data), context.is_judged)
     end = start + header + len(ip.payload)
     padding = _data("Padding", data[header + len(ip.payload) :], end)
+    if ip.version != 4 or ip.ihl < 5 or ip.total_length < header or layer.reason is Drop.IP_HEADER_LENGTH:
+        return [layer, *_data("Data", ip.payload, start + header), *padding]  # where the rest begins nobody knows
     if layer.reason is not None:
-        return [layer, *_data("Data", ip.payload, start + header), *padding]
+        context = context._replace(is_judged=False)
     if ip.fragment_offset or ip.flags & ipv4.MF:
         if not quoted:
             context.found.is_fragment = True
@@ -252,7 +253,7 @@ def _transport(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
         return _udp(ip, start, context)
     if ip.protocol == ipv4.PROTOCOL_ICMP:
         return _icmp(ip, start, context)
-    return _data(names.PROTOCOLS.get(ip.protocol, "Data"), ip.payload, start)
+    return _data(names.protocol(ip.protocol), ip.payload, start)
 
 
 # --- on top of it
@@ -264,7 +265,7 @@ def _icmp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
     try:
         icmp = icmpv4.fields(data)
     except WireError:
-        return _cut("icmp", title, data, start, quoted)
+        return _cut("icmp", title, data, start, context.is_judged)
     if not quoted:
         context.found.icmp = icmp
     layer = Layer("icmp", title, start, start + 8)
@@ -275,10 +276,10 @@ def _icmp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
         _transport_checksum(icmp.checksum, data, 0, len(data), context, False),
         *_icmp_rest(icmp),
     ]
-    layer.reason = _reason(lambda: icmpv4.parse(data, context.verified), quoted)
+    layer.reason = _reason(lambda: icmpv4.parse(data, context.verified), context.is_judged)
     if icmp.is_error and layer.reason is None and context.quotes < MAX_QUOTES:
         layer.end = start + len(data)
-        layer.inner = _ipv4(icmp.payload, start + 8, context._replace(quotes=context.quotes + 1))
+        layer.inner = _ipv4(icmp.payload, start + 8, context._replace(is_judged=False, quotes=context.quotes + 1))
         return [layer]
     return [layer, *_data("Data", icmp.payload, start + 8)]
 
@@ -304,7 +305,7 @@ def _udp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
     try:
         datagram = udp.fields(data)
     except WireError:
-        return _cut("udp", "User Datagram Protocol", data, start, quoted)
+        return _cut("udp", "User Datagram Protocol", data, start, context.is_judged)
     if not quoted:
         context.found.udp = datagram
     title = f"User Datagram Protocol, Src Port: {datagram.src_port}, Dst Port: {datagram.dst_port}"
@@ -318,7 +319,7 @@ def _udp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
         if datagram.checksum == 0
         else _transport_checksum(datagram.checksum, data, pseudo, datagram.length, context, True),
     ]
-    layer.reason = _reason(lambda: udp.parse(data, ip.src, ip.dst, context.verified), quoted)
+    layer.reason = _reason(lambda: udp.parse(data, ip.src, ip.dst, context.verified), context.is_judged)
     end = 8 + len(datagram.payload)
     return [layer, *_data("Data", datagram.payload, start + 8), *_data("Trailer", data[end:], start + end)]
 
@@ -332,7 +333,7 @@ def _tcp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
         return (
             _quoted_tcp(data, start)
             if quoted and len(data) >= 8
-            else _cut("tcp", "Transmission Control Protocol", data, start, quoted)
+            else _cut("tcp", "Transmission Control Protocol", data, start, context.is_judged)
         )
     flow = None if quoted else context.found.entry.flow
     view = None if flow is None else flow.view(ip.src, segment)
@@ -363,7 +364,7 @@ def _tcp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
     if segment.options:
         inner = tuple(Field(name, value) for name, value in tcp_options(segment.options))
         layer.fields.append(Field("Options", f"{len(segment.options)} bytes", inner))
-    layer.reason = _reason(lambda: tcp.parse(data, ip.src, ip.dst, context.verified), quoted)
+    layer.reason = _reason(lambda: tcp.parse(data, ip.src, ip.dst, context.verified), context.is_judged)
     return [layer, *_data("Data", segment.payload, start + 20 + len(segment.options))]
 
 
@@ -389,8 +390,8 @@ def _transport_checksum(
     stored: int, data: memoryview, pseudo: int, length: int, context: _Context, can_be_partial: bool
 ) -> Field:
     """The checksum field of a message of `length` bytes, of which `data` may be the beginning only."""
-    if context.quotes and len(data) < length:
-        return Field("Checksum", f"0x{stored:04x} (cannot be checked: quoted in part)")
+    if len(data) < length:
+        return Field("Checksum", f"0x{stored:04x} (cannot be checked: only {len(data)} of {length} bytes are there)")
     if can_be_partial and context.partial and not context.quotes:
         return Field("Checksum", f"0x{stored:04x} ({PARTIAL})")
     return Field("Checksum", _verdict(stored, ones_sum(data[:length], pseudo)))

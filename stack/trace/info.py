@@ -11,7 +11,7 @@ from typing import NamedTuple
 from stack.trace import names
 from stack.trace.dissect import Layers, any_address
 from stack.trace.options import tcp_summary
-from stack.wire import arp, ipv4, tcp
+from stack.wire import arp, tcp
 from stack.wire.address import format_ip, format_mac
 from stack.wire.arp import Arp
 from stack.wire.drop import Drop
@@ -39,10 +39,7 @@ def columns(layers: Layers, arrow: str) -> Columns:
     if ip is not None:
         return Columns(*macs, "IPv4", f"Bogus IPv4 version ({ip.version}, must be 4)")
     name = names.ethertype(frame.ethertype)
-    if name in ("IPv4", "ARP"):  # too short to say more
-        return Columns(*macs, name, f"{len(frame.payload)} bytes")
-    number = f" (0x{frame.ethertype:04x})" if name != f"0x{frame.ethertype:04x}" else ""
-    return Columns(*macs, name.split()[0] if number else name, f"{name}{number}, {len(frame.payload)} bytes")
+    return Columns(*macs, name, f"{name}, {len(frame.payload)} bytes")
 
 
 def _of_arp(packet: Arp) -> str:
@@ -63,7 +60,7 @@ def _of_arp(packet: Arp) -> str:
 def _of_ip(layers: Layers, ip: Ipv4, arrow: str) -> tuple[str, str]:
     """Protocol and info."""
     name = names.protocol(ip.protocol)
-    bogus = _bogus_ip(layers, ip)
+    bogus = _bogus_length(layers, ip)
     if bogus:
         return "IPv4", bogus
     if layers.is_fragment:
@@ -75,27 +72,18 @@ def _of_ip(layers: Layers, ip: Ipv4, arrow: str) -> tuple[str, str]:
         return "UDP", _of_udp(layers, arrow)
     if layers.icmp is not None:
         return "ICMP", _of_icmp(layers.icmp, ip)
-    if ip.protocol in (ipv4.PROTOCOL_TCP, ipv4.PROTOCOL_UDP, ipv4.PROTOCOL_ICMP):
-        return name, f"{len(ip.payload)} bytes"
-    known = ip.protocol in names.PROTOCOLS
-    return name.split()[
-        0
-    ] if known else "IPv4", f"{name}{f' ({ip.protocol})' if known else ''}, {len(ip.payload)} bytes"
+    return name if ip.protocol in names.PROTOCOLS else "IPv4", f"{name}, {len(ip.payload)} bytes"
 
 
-def _bogus_ip(layers: Layers, ip: Ipv4) -> str | None:
-    """What keeps an IPv4 header from being read on."""
+def _bogus_length(layers: Layers, ip: Ipv4) -> str | None:
+    """What a header says that cannot be read on because of its lengths."""
     header = ip.ihl * 4
+    if header < 20:
+        return f"Bogus IP header length ({header}, must be at least 20)"
+    if ip.total_length < header:
+        return f"Bogus IP length ({ip.total_length}, less than header length {header})"
     if layers.reason is Drop.IP_HEADER_LENGTH:
-        if header < 20:
-            return f"Bogus IP header length ({header}, must be at least 20)"
         return f"Bogus IP header length ({header}, only {len(layers.data) - 14} bytes there)"
-    if layers.reason is Drop.IP_TOTAL_LENGTH:
-        if ip.total_length < header:
-            return f"Bogus IP length ({ip.total_length}, less than header length {header})"
-        return f"Bogus IP length ({ip.total_length}, only {len(layers.data) - 14} bytes there)"
-    if layers.reason in (Drop.IP_CHECKSUM, Drop.IP_OPTIONS):
-        return f"{names.protocol(ip.protocol)}, {len(ip.payload)} bytes"
     return None
 
 
@@ -131,8 +119,10 @@ def _of_tcp(layers: Layers, arrow: str) -> str:
         words += f" Ack={ack}"
     words += f" Win={window}"
     if layers.reason is Drop.TCP_HEADER_LENGTH:
-        there = f"must be at least 20{f' and at most {len(segment.payload) + 20}' if segment.data_offset >= 5 else ''}"
-        return f"{words}, bogus TCP header length ({segment.data_offset * 4}, {there})"
+        length = segment.data_offset * 4
+        there = 20 + len(segment.options) + len(segment.payload)
+        bound = "must be at least 20" if length < 20 else f"only {there} bytes there"
+        return f"{words}, bogus TCP header length ({length}, {bound})"
     if segment.flags & tcp.URG:
         words += f" Urg={segment.urgent}"
     base = 0 if view is None else view.ack_base

@@ -7,32 +7,31 @@ from __future__ import annotations
 
 from stack.wire import arp, ethernet, icmpv4, ipv4
 
+# One word each: they stand in the column of protocols
 ETHERTYPES = {
     ethernet.ETHERTYPE_IPV4: "IPv4",
     ethernet.ETHERTYPE_ARP: "ARP",
     ethernet.ETHERTYPE_IPV6: "IPv6",
-    ethernet.ETHERTYPE_VLAN: "802.1Q VLAN",
+    ethernet.ETHERTYPE_VLAN: "VLAN",
     0x8035: "RARP",
     0x8847: "MPLS",
-    0x8863: "PPPoE discovery",
-    0x8864: "PPPoE session",
-    0x888E: "802.1X authentication",
-    0x88A8: "802.1ad VLAN",
-    0x88B5: "Local experimental 1",
-    0x88B6: "Local experimental 2",
+    0x8863: "PPPoED",
+    0x8864: "PPPoES",
+    0x888E: "EAPOL",
+    0x88A8: "VLAN",
     0x88CC: "LLDP",
     0x88F7: "PTP",
-    0x9000: "Loopback test",
+    0x9000: "LOOP",
 }
 
 PROTOCOLS = {
-    0: "IPv6 hop-by-hop options",
+    0: "HOPOPT",
     ipv4.PROTOCOL_ICMP: "ICMP",
     ipv4.PROTOCOL_IGMP: "IGMP",
-    4: "IPv4 in IPv4",
+    4: "IPIP",
     ipv4.PROTOCOL_TCP: "TCP",
     ipv4.PROTOCOL_UDP: "UDP",
-    ipv4.PROTOCOL_IPV6: "IPv6 in IPv4",
+    ipv4.PROTOCOL_IPV6: "IPv6",
     47: "GRE",
     50: "ESP",
     51: "AH",
@@ -130,9 +129,9 @@ ECN = ("not ECN-capable", "ECT(1)", "ECT(0)", "congestion experienced")  # RFC 3
 
 
 def ethertype(number: int) -> str:
-    """'IPv4', '0x1234'; a number below 0x600 is a length (IEEE 802.3 3.2.6)."""
+    """'IPv4', '0x1234'; below 0x600 it is a length (IEEE 802.3 3.2.6), and what follows is logical link control."""
     if number < 0x600:
-        return "802.3 length"
+        return "LLC"
     return ETHERTYPES.get(number, f"0x{number:04x}")
 
 

@@ -169,9 +169,9 @@ class Recorder:
     def since(self, serial: int) -> list[Entry | Note]:
         """What is still kept of the items after `serial`, oldest first."""
         while True:
-            count = self.serial - serial + 16  # a few more, should some be recorded meanwhile
+            count = max(self.serial - serial, 0) + 16  # a few more, should some be recorded meanwhile
             try:
-                newest = list(islice(reversed(self._items), max(count, 0)))
+                newest = list(islice(reversed(self._items), count))
             except RuntimeError:  # the ring changed under the iterator
                 continue
             if len(newest) < count or newest[-1].serial <= serial + 1:

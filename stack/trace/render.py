@@ -123,7 +123,7 @@ def _append_layer(text: Text, layer: Layer, depth: int) -> None:
 
 
 def _append_field(text: Text, field: Field, depth: int) -> None:
-    text.append(f"{'    ' * depth}{field.name}: ", DIM)
+    text.append(f"{'    ' * depth}{field.name}{': ' if field.value else ''}", DIM)
     text.append(f"{field.value}\n", WRONG if "(wrong" in field.value or field.name == "Malformed" else "")
     for inner in field.inner:
         _append_field(text, inner, depth + 1)
