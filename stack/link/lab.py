@@ -25,11 +25,11 @@ from types import TracebackType
 from typing import Any
 
 from stack.link.addressing import other_address, station_mac
+from stack.link.lab_host import python
 from stack.link.packet import PacketSocket
 from stack.link.tap import Tap
 from stack.wire.address import format_ip, format_mac
 
-ROOT = str(Path(__file__).resolve().parents[2])
 SERVICES = ("echo", "http")
 MTU = 1500
 START_TIMEOUT = 10.0  # seconds
@@ -128,7 +128,7 @@ class Lab:
         options["env"] = _environment(options.get("env"))
         options["pass_fds"] = (*options.get("pass_fds", ()), self._pidfd)
         code = f"from stack.link.lab_enter import main; main({self._pidfd}, {is_foreground}, sys.argv[1:])"
-        return subprocess.Popen([*_python(code), *argv], **options)
+        return subprocess.Popen([*python(code), *argv], **options)
 
     def _await_services(self, names: tuple[str, ...]) -> None:
         try:
@@ -186,7 +186,7 @@ def _start_host(settings: dict[str, Any]) -> tuple[subprocess.Popen[bytes], sock
     mapping = ["--map-current-user"] if settings["is_mapped"] else []
     with theirs:
         process = subprocess.Popen(
-            ["unshare", *NAMESPACES, *mapping, *_python(code), json.dumps(settings)],
+            ["unshare", *NAMESPACES, *mapping, *python(code), json.dumps(settings)],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -249,12 +249,6 @@ def _device(answer: dict[str, Any], fd: int, mac: bytes, description: str) -> Ta
     device = PacketSocket(socket.socket(fileno=fd), answer["interface"], mac)
     device.name, device.description = "lab", description
     return device
-
-
-def _python(code: str) -> list[str]:
-    """Run a few words of Python that import from this tree: isolated, and without what site-packages would add."""
-    executable = sys.executable or "python3"
-    return [executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {ROOT!r}); {code}"]
 
 
 def _environment(base: dict[str, str] | None = None) -> dict[str, str]:

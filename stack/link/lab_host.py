@@ -16,10 +16,12 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from stack.link import kernel, namespaces
 
+ROOT = str(Path(__file__).resolve().parents[2])
 INTERFACE = "lab0"
 NODE_INTERFACE = "node0"
 RESOLV_CONF = "# The lab's own: nothing here leaves this machine.\nnameserver {}\noptions timeout:1 attempts:1\n"
@@ -45,7 +47,7 @@ def main(control_fd: int, settings: dict[str, Any]) -> None:
         if not settings["is_mapped"]:
             control.send(b"map")
             control.recv(16)
-        readiness = _start_services(settings["services"], control)
+        services = _start_services(settings["services"])
         _mount(settings["address"])
         _set_sysctls()
         via, link_fd = _make_link(settings)
@@ -55,23 +57,38 @@ def main(control_fd: int, settings: dict[str, Any]) -> None:
     answer = {"via": via, "interface": NODE_INTERFACE, "txqueuelen": TXQUEUELEN}
     socket.send_fds(control, [json.dumps(answer).encode()], [link_fd, os.pidfd_open(1)])
     os.close(link_fd)
-    _wait(control, readiness)
+    _wait(control, services)
 
 
-def _wait(control: socket.socket, readiness: int) -> None:
-    """Until the node ends; what the services' process says is passed on once."""
+def _wait(control: socket.socket, services: subprocess.Popen[bytes] | None) -> None:
+    """Until the node ends. It is told "" once the services have opened their ports, or what kept them from it."""
     _be_quiet()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # pid 1 inherits every orphan; the kernel buries them
+    outputs = [pipe for pipe in (services.stdout, services.stderr) if pipe is not None] if services else []
+    complaint = b""
+    is_told = False
     with selectors.DefaultSelector() as selector:
-        selector.register(control, selectors.EVENT_READ)
-        selector.register(readiness, selectors.EVENT_READ)
+        for file in (control, *outputs):
+            selector.register(file, selectors.EVENT_READ)
         while True:
+            if not is_told and len(selector.get_map()) == 1:
+                _tell(control, complaint.decode(errors="replace") if outputs else "")
+                is_told = True
             for key, _ in selector.select():
                 if key.fileobj is control:
                     os._exit(0)
-                said = os.read(readiness, 4096)
-                selector.unregister(readiness)
-                control.send(json.dumps({"services": said.decode()}).encode())
+                data = os.read(key.fd, 4096)
+                if not data:
+                    selector.unregister(key.fileobj)
+                elif key.fileobj is not outputs[0]:
+                    complaint = (complaint + data)[-4000:]  # read to the end of its life, or it would block
+                elif not is_told:
+                    _tell(control, "")
+                    is_told = True
+
+
+def _tell(control: socket.socket, complaint: str) -> None:
+    control.send(json.dumps({"services": " ".join(complaint.split())}).encode())
 
 
 def _be_quiet() -> None:
@@ -82,27 +99,22 @@ def _be_quiet() -> None:
     os.close(nothing)
 
 
-def _start_services(names: list[str], control: socket.socket) -> int:
-    """Run the named services in a child; a descriptor that ends once they listen, after saying what failed if so."""
-    readable, writable = os.pipe()
-    if os.fork():
-        os.close(writable)
-        return readable
-    os.close(readable)
-    control.close()
-    _be_quiet()
-    try:
-        if names:
-            from services import serve
+def _start_services(names: list[str]) -> subprocess.Popen[bytes] | None:
+    """The named services in a process of their own; it says on its output what it has opened, or ends."""
+    if not names:
+        return None
+    code = "import runpy; runpy.run_module('services', run_name='__main__')"
+    return subprocess.Popen(
+        python(code) + names,
+        stdin=subprocess.PIPE,  # its end would end them
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
-            serve(names, socket, selectors, on_ready=lambda running: os.close(writable))
-    except Exception as e:
-        try:
-            os.write(writable, str(e).encode()[:4000])
-        except OSError:
-            pass  # they ran, and ended later
-    finally:
-        os._exit(0)
+
+def python(code: str) -> list[str]:
+    """The command that runs a few words of Python on this tree: isolated, and without what site-packages would add."""
+    return [sys.executable or "python3", "-I", "-S", "-c", f"import sys; sys.path.insert(0, {ROOT!r}); {code}"]
 
 
 def _mount(address: str) -> None:

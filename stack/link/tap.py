@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 
 from stack.interface import Abilities, Offload, OutFrame
 from stack.link import kernel, virtio
@@ -105,9 +106,16 @@ def _bring_up(name: str) -> None:
         raise OSError(errno.ENETDOWN, f"{name} is down; bring it up: sudo ip link set {name} up") from None
 
 
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
 def _explain(name: str, was_there: bool, error: OSError) -> str:
     """One line: what is wrong, and what to do about it."""
-    user = f"$(id -un {os.getuid()})"
+    user = _user()
     if error.filename == kernel.TUN_PATH:
         if error.errno in (errno.EACCES, errno.EPERM):
             return f"{kernel.TUN_PATH} is not ours to open; allow it: sudo chmod 666 {kernel.TUN_PATH}"
