@@ -18,9 +18,10 @@ from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from stack.hold import AnyEngine
-from stack.port import Port, error
+from stack.port import Port
 from stack.sockets.addresses import Names
 from stack.sockets.descriptor import Descriptor
+from stack.sockets.errors import error
 from stack.sockets.selector import SelectorsModule
 from stack.sockets.sock import Socket, let_go
 from stack.sockets.transfer import Address
@@ -92,7 +93,7 @@ class SocketModule(ModuleType):
         self.gethostname = self.names.gethostname
         self.getfqdn = self.names.getfqdn
         self._share()
-        self.__all__ = [name for name in vars(self) if not name.startswith("_") and name not in OURS]
+        self.__all__ = [n for n in (*vars(self), *vars(SocketModule)) if not n.startswith("_") and n not in OURS]
 
     def _share(self) -> None:
         prefixes, shared = tuple(CONSTANT_PREFIXES.split()), SHARED.split()
@@ -265,4 +266,4 @@ class SocketModule(ModuleType):
 
 
 # Attributes of the object that the library's module does not have.
-OURS = frozenset({"engine", "names", "selectors"})
+OURS = frozenset(["engine", "names", "selectors", "detach", "take_detached", "remember", "socket_of", "was_asked"])

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from struct import Struct
 
-from stack.port import Options, Port, error
+from stack.port import Options, Port
+from stack.sockets.errors import error
 from stack.tcp.port import TcpPort
 
 INT = Struct("i")

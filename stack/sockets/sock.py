@@ -14,9 +14,10 @@ from functools import partial
 from typing import Any
 
 from stack.hold import AnyEngine
-from stack.port import Port, error
+from stack.port import Port
 from stack.sockets.addresses import from_endpoint
 from stack.sockets.descriptor import Descriptor
+from stack.sockets.errors import error
 from stack.sockets.options import Subject, get_option, set_option
 from stack.sockets.transfer import Address, Transfer
 from stack.sockets.transport import Datagrams, Stream

@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable
 from typing import IO, TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from stack.hold import AnyEngine
-from stack.port import Endpoint, Port, error
+from stack.port import Endpoint, Port
 from stack.sockets.addresses import from_endpoint, to_endpoint
 from stack.sockets.descriptor import Descriptor
+from stack.sockets.errors import error
 from stack.sockets.options import Subject
 from stack.sockets.transport import Received, Transport
 from stack.tcp.port import TcpPort
@@ -85,7 +86,8 @@ class Transfer:
 
     def _deadline(self, flags: int, patience: float | None) -> float | None:
         """Until when a call that begins now may wait, None for ever. Raises BlockingIOError if it may not."""
-        timeout = 0.0 if flags & MSG_DONTWAIT else self._timeout
+        # As Python over the kernel: a timeout waits, whatever MSG_DONTWAIT says.
+        timeout = 0.0 if flags & MSG_DONTWAIT and self._timeout is None else self._timeout
         if timeout == 0.0:
             raise error(errno.EAGAIN)
         seconds = patience if timeout is None else timeout
@@ -127,7 +129,9 @@ class Transfer:
             return transport.receive(limit, now, peek)
 
         got = self._do(attempt, self.readable, flags, self._subject.receive_timeout)
-        if not flags & MSG_WAITALL or peek or got.source is not None or not 0 < len(got.data) < limit:
+        # As Python over the kernel: where there is a timeout, MSG_WAITALL means nothing.
+        is_whole = not flags & MSG_WAITALL or peek or self._timeout is not None or not 0 < len(got.data) < limit
+        if is_whole or not isinstance(self._port, TcpPort):
             return got
         return self._receive_rest(got, limit, flags & ~MSG_WAITALL)
 
@@ -148,6 +152,8 @@ class Transfer:
     def _receive_into(self, buffer: WriteableBuffer, count: int, flags: int, caller: str) -> tuple[int, Endpoint |
     None]:
         view = memoryview(buffer).cast("B")
+        if view.readonly:
+            raise TypeError(f"{caller}() argument 1 must be read-write bytes-like object, not {type(buffer).__name__}")
         if count < 0:
             raise ValueError(f"negative buffersize in {caller}")
         if count > len(view):
@@ -169,7 +175,8 @@ class Transfer:
         """Up to `bufsize` bytes; b'' at the end of a stream."""
         if bufsize < 0:
             raise ValueError("negative buffersize in recv")
-        return self._receive(bufsize, flags).data
+        # As the standard library: nothing asked for is nothing done, not even the taking of a datagram.
+        return self._receive(bufsize, flags).data if bufsize else b""
 
     def recvfrom(self, bufsize: int, flags: int = 0, /) -> tuple[bytes, Address | None]:
         if bufsize < 0:
@@ -179,7 +186,7 @@ class Transfer:
 
     def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0) -> int:
         """Receive into `buffer`, all of it or its first `nbytes` bytes; the number received."""
-        return self._receive_into(buffer, nbytes, flags, "recv_into")[0]
+        return self._receive_into(buffer, nbytes, flags, "recv_into")[0] if memoryview(buffer).nbytes else 0
 
     def recvfrom_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0) -> tuple[int, Address | None]:
         count, source = self._receive_into(buffer, nbytes, flags, "recvfrom_into")

@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 from typing import NamedTuple, Protocol
 
-from stack.port import Endpoint, Port, error
+from stack.port import Endpoint, Port
 from stack.raw import RawPort
+from stack.sockets.errors import error
 from stack.tcp.port import TcpPort
 from stack.udp import UdpPort
 

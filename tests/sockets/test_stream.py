@@ -1,0 +1,515 @@
+"""Streams, the same on the kernel's sockets and on ours."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sockets.conftest import PATIENCE, Net
+
+
+def errno_of(call: Any, *args: Any) -> int:
+    with pytest.raises(OSError) as e:
+        call(*args)
+    assert e.value.errno is not None and e.value.strerror is not None
+    # The core may say more after a colon.
+    assert e.value.strerror.split(":")[0] == os.strerror(e.value.errno)
+    return e.value.errno
+
+
+def until(net: Net, condition: Any) -> None:
+    """Let time pass until it holds: packets take some."""
+    for _ in range(2000):
+        if condition():
+            return
+        net.sleep(0.005)
+    raise AssertionError("it never came true")
+
+
+def test_bytes_go_both_ways_and_end(net: Net) -> None:
+    client, server = net.pair()
+    client.sendall(b"question")
+    assert server.recv(100) == b"question"
+    server.sendall(b"answer")
+    assert client.recv(3) == b"ans"
+    assert client.recv(100) == b"wer"
+    client.shutdown(net.here.SHUT_WR)
+    assert server.recv(100) == b""
+    assert server.recv(100) == b""
+    server.sendall(b"still open this way")
+    server.close()
+    assert client.recv(100) == b"still open this way"
+    assert client.recv(100) == b""
+
+
+def test_names_of_both_ends(net: Net) -> None:
+    client, server = net.pair()
+    assert client.getpeername() == server.getsockname()
+    assert server.getpeername() == client.getsockname()
+    assert client.getpeername()[0] == net.address
+    assert (client.family, client.type) == (net.here.AF_INET, net.here.SOCK_STREAM)
+
+
+def test_accept_blocks_until_somebody_comes(net: Net) -> None:
+    listener = net.listener()
+    heard = []
+
+    def serve() -> None:
+        sock, address = listener.accept()
+        with sock:
+            heard.append((sock.recv(10), address, sock.gettimeout()))
+
+    task = net.spawn(serve)
+    net.sleep(0.02)
+    client = net.keep(net.here.create_connection(listener.getsockname()))
+    client.sendall(b"hello")
+    task.join()
+    assert heard == [(b"hello", client.getsockname(), None)]
+
+
+def test_closed_port_refuses(net: Net) -> None:
+    address = net.closed_port()
+    with pytest.raises(ConnectionRefusedError) as e:
+        net.here.create_connection(address, PATIENCE)
+    assert e.value.errno == errno.ECONNREFUSED
+    assert e.value.strerror == "Connection refused"
+    sock = net.keep(net.here.socket())
+    assert sock.connect_ex(address) == errno.ECONNREFUSED
+    # As Linux: after a refusal the same socket may try again.
+    listener = net.listener()
+    sock.settimeout(PATIENCE)
+    sock.connect(listener.getsockname())
+
+
+def test_all_errors_come_as_a_group(net: Net) -> None:
+    with pytest.raises(ExceptionGroup) as e:
+        net.here.create_connection(net.closed_port(), PATIENCE, all_errors=True)
+    assert [type(x) for x in e.value.exceptions] == [ConnectionRefusedError]
+
+
+def test_connect_again_says_so(net: Net) -> None:
+    listener = net.listener()
+    client = net.keep(net.here.create_connection(listener.getsockname()))
+    assert errno_of(client.connect, listener.getsockname()) == errno.EISCONN
+    assert client.connect_ex(listener.getsockname()) == errno.EISCONN
+
+
+def test_non_blocking_connect(net: Net) -> None:
+    listener = net.listener()
+    sock = net.keep(net.here.socket())
+    sock.setblocking(False)
+    assert sock.connect_ex(listener.getsockname()) == errno.EINPROGRESS
+    until(net, lambda: sock.connect_ex(listener.getsockname()) in (0, errno.EISCONN))
+    assert sock.getsockopt(net.here.SOL_SOCKET, net.here.SO_ERROR) == 0
+    assert sock.getpeername() == listener.getsockname()
+
+
+def test_non_blocking_connect_that_is_refused(net: Net) -> None:
+    sock = net.keep(net.here.socket())
+    sock.setblocking(False)
+    address = net.closed_port()
+    with pytest.raises(BlockingIOError) as e:
+        sock.connect(address)
+    assert e.value.errno == errno.EINPROGRESS
+    found: list[int] = []
+    until(net, lambda: found.append(sock.getsockopt(net.here.SOL_SOCKET, net.here.SO_ERROR)) or found[-1])
+    assert found[-1] == errno.ECONNREFUSED
+    assert sock.getsockopt(net.here.SOL_SOCKET, net.here.SO_ERROR) == 0, "asking clears it"
+
+
+def test_non_blocking_says_so(net: Net) -> None:
+    client, _ = net.pair()
+    client.setblocking(False)
+    assert client.gettimeout() == 0.0 and not client.getblocking()
+    with pytest.raises(BlockingIOError) as e:
+        client.recv(1)
+    assert e.value.errno == errno.EAGAIN
+    listener = net.listener()
+    listener.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
+def test_timeout(net: Net) -> None:
+    client, _ = net.pair()
+    client.settimeout(0.02)
+    with pytest.raises(TimeoutError) as e:
+        client.recv(1)
+    assert str(e.value) == "timed out" and e.value.errno is None
+    listener = net.listener()
+    listener.settimeout(0.02)
+    with pytest.raises(TimeoutError, match="timed out"):
+        listener.accept()
+    with pytest.raises(ValueError, match="Timeout value out of range"):
+        client.settimeout(-1)
+
+
+def test_sendall_times_out_as_a_whole(net: Net) -> None:
+    client, server = net.pair()
+    client.settimeout(0.1)
+    with pytest.raises(TimeoutError):
+        client.sendall(bytes(64 << 20))  # nobody reads
+    server.settimeout(PATIENCE)
+    assert server.recv(1) == b"\0"
+
+
+def test_receive_timeout_option(net: Net) -> None:
+    client, _ = net.pair()
+    client.settimeout(None)
+    client.setsockopt(net.here.SOL_SOCKET, net.here.SO_RCVTIMEO, struct.pack("ll", 0, 20_000))
+    with pytest.raises(BlockingIOError):
+        client.recv(1)
+    assert client.getsockopt(net.here.SOL_SOCKET, net.here.SO_RCVTIMEO, 16) == struct.pack("ll", 0, 20_000)
+
+
+def test_send_gives_a_short_count_when_full(net: Net) -> None:
+    client, server = net.pair()
+    client.setblocking(False)
+    block = bytes(range(256)) * 4096
+    sent = 0
+    with pytest.raises(BlockingIOError):
+        while True:
+            sent += client.send(block)
+    received = bytearray()
+    while len(received) < sent:
+        received += server.recv(1 << 20)
+    assert bytes(received) == (block * (sent // len(block) + 1))[:sent]
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_sendall_moves_megabytes(net: Net, kind: Any) -> None:
+    client, server = net.pair()
+    data = bytes(range(251)) * 12_000
+    task = net.spawn(client.sendall, kind(data))
+    received = bytearray()
+    while len(received) < len(data):
+        part = server.recv(1 << 20)
+        assert part
+        received += part
+    task.join()
+    assert bytes(received) == data
+
+
+def test_blocking_send_takes_everything(net: Net) -> None:
+    client, server = net.pair()
+    client.settimeout(None)
+    counts: list[int] = []
+    task = net.spawn(lambda: counts.append(client.send(bytes(20 << 20))))
+    left = 20 << 20
+    while left:
+        left -= len(server.recv(1 << 20))
+    task.join()
+    assert counts == [20 << 20]
+
+
+def test_what_can_still_change_is_copied(net: Net) -> None:
+    client, server = net.pair()
+    data = bytearray(b"before")
+    client.sendall(data)
+    data[:] = b"after!"
+    server.settimeout(None)
+    assert server.recv(6, net.there.MSG_WAITALL) == b"before"
+
+
+def test_recv_into(net: Net) -> None:
+    client, server = net.pair()
+    client.sendall(b"abcdefgh")
+    buffer = bytearray(6)
+    server.settimeout(None)
+    assert server.recv_into(buffer, 4, net.there.MSG_WAITALL) == 4
+    assert bytes(buffer) == b"abcd\0\0"
+    assert server.recv_into(memoryview(buffer)[4:]) == 2
+    assert bytes(buffer) == b"abcdef"
+    assert server.recvfrom_into(buffer) == (2, None)
+    with pytest.raises(ValueError):
+        server.recv_into(buffer, 100)
+    with pytest.raises(ValueError):
+        server.recv_into(buffer, -1)
+    with pytest.raises(ValueError):
+        server.recv(-1)
+    with pytest.raises(TypeError):
+        server.recv_into(b"read only")
+
+
+def test_peek_and_waitall(net: Net) -> None:
+    client, server = net.pair()
+    client.sendall(b"abc")
+    assert server.recv(2, net.there.MSG_PEEK) == b"ab"
+    assert server.recv(100, net.there.MSG_PEEK) == b"abc"
+    assert server.recv(100, net.there.MSG_PEEK | net.there.MSG_WAITALL) == b"abc", "not where there is a timeout"
+    server.settimeout(None)
+
+    def more() -> None:
+        net.sleep(0.02)
+        client.sendall(b"def")
+        net.sleep(0.02)
+        client.sendall(b"ghi")
+        client.close()
+
+    task = net.spawn(more)
+    assert server.recv(8, net.there.MSG_WAITALL) == b"abcdefgh"
+    assert server.recv(8, net.there.MSG_WAITALL) == b"i", "the end ends it"
+    task.join()
+
+
+def test_dontwait_flag(net: Net) -> None:
+    client, _ = net.pair()
+    client.settimeout(0.02)
+    with pytest.raises(TimeoutError):
+        client.recv(1, net.here.MSG_DONTWAIT)
+    client.settimeout(None)
+    with pytest.raises(BlockingIOError):
+        client.recv(1, net.here.MSG_DONTWAIT)
+
+
+def test_messages(net: Net) -> None:
+    client, server = net.pair()
+    assert client.sendmsg([b"ab", bytearray(b"cd"), memoryview(b"ef")]) == 6
+    data, ancillary, flags, address = server.recvmsg(100)
+    assert (data, ancillary, flags & net.there.MSG_TRUNC, address) == (b"abcdef", [], 0, None)
+    client.sendall(b"0123456789")
+    views = [bytearray(4), bytearray(100)]
+    assert server.recvmsg_into(views)[0] == 10
+    assert bytes(views[0]) + bytes(views[1][:6]) == b"0123456789"
+
+
+def test_zero_bytes(net: Net) -> None:
+    client, server = net.pair()
+    assert client.send(b"") == 0
+    client.sendall(b"")
+    assert server.recv(0) == b""
+    client.sendall(b"x")
+    assert server.recv(10) == b"x"
+
+
+def test_what_is_not_connected(net: Net) -> None:
+    sock = net.keep(net.here.socket())
+    assert errno_of(sock.recv, 1) == errno.ENOTCONN
+    assert errno_of(sock.send, b"x") == errno.EPIPE
+    assert errno_of(sock.getpeername) == errno.ENOTCONN
+    assert errno_of(sock.shutdown, net.here.SHUT_WR) == errno.ENOTCONN
+    assert errno_of(sock.accept) == errno.EINVAL
+    assert sock.getsockname() == ("0.0.0.0", 0)
+
+
+def test_sending_after_shutdown(net: Net) -> None:
+    client, _ = net.pair()
+    client.shutdown(net.here.SHUT_WR)
+    with pytest.raises(BrokenPipeError) as e:
+        client.send(b"x")
+    assert e.value.errno == errno.EPIPE
+    assert errno_of(client.shutdown, 17) == errno.EINVAL
+
+
+def test_reset_by_an_abortive_close(net: Net) -> None:
+    client, server = net.pair()
+    server.setsockopt(net.there.SOL_SOCKET, net.there.SO_LINGER, struct.pack("ii", 1, 0))
+    server.close()
+    with pytest.raises(ConnectionResetError) as e:
+        client.recv(1)
+    assert e.value.errno == errno.ECONNRESET
+    assert client.recv(1) == b"", "the error is told once"
+    with pytest.raises(BrokenPipeError):
+        client.send(b"x")
+
+
+def test_close_with_unread_data_resets(net: Net) -> None:
+    client, server = net.pair()
+    client.sendall(b"never read")
+    until(net, lambda: server.recv(1, net.there.MSG_PEEK))
+    server.close()
+    with pytest.raises(ConnectionResetError):
+        client.recv(1)
+
+
+def test_send_to_one_who_has_gone(net: Net) -> None:
+    client, server = net.pair()
+    server.close()
+    assert client.recv(1) == b""
+    client.send(b"first")  # draws a reset
+    found: list[int | None] = []
+
+    def fails() -> bool:
+        try:
+            client.send(b"more")
+        except OSError as e:
+            found.append(e.errno)
+        return bool(found)
+
+    until(net, fails)
+    assert found[0] in (errno.ECONNRESET, errno.EPIPE)
+    assert errno_of(client.send, b"again") == errno.EPIPE
+
+
+def test_data_before_a_reset_can_still_be_read(net: Net) -> None:
+    client, server = net.pair()
+    server.sendall(b"last words")
+    until(net, lambda: client.recv(1, net.here.MSG_PEEK))
+    client.settimeout(PATIENCE)
+    assert client.recv(100) == b"last words"
+
+
+def test_close_is_the_end_and_again_nothing(net: Net) -> None:
+    client, _ = net.pair()
+    client.close()
+    client.close()
+    assert client.fileno() == -1
+    assert errno_of(client.recv, 1) == errno.EBADF
+    assert errno_of(client.send, b"") == errno.EBADF
+    assert errno_of(client.getsockname) == errno.EBADF
+    assert "[closed]" in repr(client)
+
+
+def test_linger_waits_for_the_other_end(net: Net) -> None:
+    client, server = net.pair()
+    client.setsockopt(net.here.SOL_SOCKET, net.here.SO_LINGER, struct.pack("ii", 1, 5))
+    assert client.getsockopt(net.here.SOL_SOCKET, net.here.SO_LINGER, 8) == struct.pack("ii", 1, 5)
+    client.sendall(b"x" * 100_000)
+    task = net.spawn(client.close)
+    received = 0
+    while part := server.recv(1 << 16):
+        received += len(part)
+    assert received == 100_000
+    task.join()
+
+
+def test_makefile(net: Net) -> None:
+    client, server = net.pair()
+    with client.makefile("rw", newline="\n", encoding="utf-8") as file:
+        assert file.mode == "rw"
+        file.write("näme?\n")
+        file.flush()
+        with server.makefile("rwb") as theirs:
+            assert theirs.readline() == "näme?\n".encode()
+            theirs.write(b"one\ntwo\n")
+            theirs.flush()
+        assert [file.readline(), file.readline()] == ["one\n", "two\n"]
+    raw = client.makefile("rb", buffering=0)
+    server.sendall(b"raw")
+    assert raw.read(10) == b"raw"
+    raw.close()
+    for mode, buffering in (("x", None), ("r", 0)):
+        with pytest.raises(ValueError):
+            client.makefile(mode, buffering)
+
+
+def test_a_file_keeps_the_connection(net: Net) -> None:
+    client, server = net.pair()
+    file = client.makefile("wb")
+    client.close()
+    file.write(b"after close")
+    file.close()
+    assert server.recv(100) == b"after close"
+    assert server.recv(100) == b""
+
+
+def test_a_file_with_a_timeout(net: Net) -> None:
+    client, server = net.pair()
+    client.settimeout(0.02)
+    file = net.keep(client.makefile("rb"))
+    with pytest.raises(TimeoutError):
+        file.read(1)
+    server.sendall(b"x")
+    with pytest.raises(OSError, match="cannot read from timed out object"):
+        file.read(1)
+
+
+def test_sendfile(net: Net, tmp_path: Path) -> None:
+    client, server = net.pair()
+    server.settimeout(None)
+    path = tmp_path / "digits"
+    path.write_bytes(b"0123456789" * 1000)
+    with path.open("rb") as file:
+        assert client.sendfile(file, 10, 500) == 500
+        assert file.tell() == 510
+        assert server.recv(500, net.there.MSG_WAITALL) == b"0123456789" * 50
+        with pytest.raises(ValueError, match="count must be a positive integer"):
+            client.sendfile(file, 0, 0)
+
+
+def test_bind_in_use(net: Net) -> None:
+    listener = net.listener()
+    other = net.keep(net.there.socket())
+    assert errno_of(other.bind, listener.getsockname()) == errno.EADDRINUSE
+    with pytest.raises(OSError, match="while attempting to bind on address") as e:
+        net.there.create_server(listener.getsockname())
+    assert e.value.errno == errno.EADDRINUSE
+
+
+def test_bind_to_what_is_not_ours(net: Net) -> None:
+    sock = net.keep(net.there.socket())
+    assert errno_of(sock.bind, ("203.0.113.7", 0)) == errno.EADDRNOTAVAIL
+    sock.bind((net.address, 0))
+    assert errno_of(sock.bind, (net.address, 0)) == errno.EINVAL
+
+
+def test_listen_gives_a_port(net: Net) -> None:
+    sock = net.keep(net.there.socket())
+    sock.listen()
+    assert sock.getsockname()[0] == "0.0.0.0" and sock.getsockname()[1] > 0
+    assert sock.getsockopt(net.there.SOL_SOCKET, net.there.SO_ACCEPTCONN) == 1
+    client, _ = net.pair()
+    assert errno_of(client.listen) == errno.EINVAL
+
+
+def test_source_address(net: Net) -> None:
+    listener = net.listener()
+    mine = net.keep(net.here.socket())
+    mine.bind(("", 0))
+    port = mine.getsockname()[1]
+    mine.close()
+    client = net.keep(net.here.create_connection(listener.getsockname(), PATIENCE, ("", port)))
+    assert client.getsockname()[1] == port
+    assert net.keep(listener.accept()[0]).getpeername() == client.getsockname()
+
+
+@pytest.mark.parametrize(
+    ("address", "failure", "text"),
+    [
+        ("10.0.0.1", TypeError, "AF_INET address must be tuple, not str"),
+        (("10.0.0.1",), TypeError, "AF_INET address must be a pair"),
+        (("10.0.0.1", "80"), TypeError, "cannot be interpreted as an integer"),
+        (("10.0.0.1", 65536), OverflowError, r"connect\(\): port must be 0-65535\."),
+        ((None, 80), TypeError, "str, bytes or bytearray expected|"),
+    ],
+)
+def test_wrong_addresses(net: Net, address: Any, failure: type[Exception], text: str) -> None:
+    sock = net.keep(net.here.socket())
+    with pytest.raises(failure, match=text):
+        sock.connect(address)
+
+
+def test_many_connections_at_once(net: Net) -> None:
+    listener = net.listener(backlog=100)
+
+    def serve() -> None:
+        for _ in range(40):
+            sock, _ = listener.accept()
+            with sock:
+                sock.sendall(sock.recv(100))
+
+    task = net.spawn(serve)
+    clients = [net.keep(net.here.create_connection(listener.getsockname(), PATIENCE)) for _ in range(40)]
+    for number, client in enumerate(clients):
+        client.sendall(str(number).encode())
+    assert [client.recv(100) for client in clients] == [str(n).encode() for n in range(40)]
+    task.join()
+
+
+def test_unknown_flags_are_refused_by_ours(net: Net) -> None:
+    client, _ = net.pair()
+    if net.is_ours:
+        assert errno_of(client.send, b"x", net.here.MSG_OOB) == errno.EOPNOTSUPP
+        assert errno_of(client.recv, 1, net.here.MSG_OOB) == errno.EOPNOTSUPP
+
+
+def test_repr(net: Net) -> None:
+    client, server = net.pair()
+    ends = f"laddr={client.getsockname()}, raddr={server.getsockname()}>"
+    for words in ("socket.socket", "family=2, type=1, proto=", ends):
+        assert words in repr(client)
