@@ -13,12 +13,12 @@ import sys
 CHUNK = 1 << 20
 
 
-def serve(host: str, port: int) -> None:
+def serve(host: str) -> None:
     """One client after the other, until killed."""
     block = bytes(CHUNK)
     buffer = bytearray(CHUNK)
-    with socket.create_server((host, port)) as listener:
-        print("ready", flush=True)
+    with socket.create_server((host, 0)) as listener:
+        print(listener.getsockname()[1], flush=True)
         while True:
             client, _ = listener.accept()
             with client:
@@ -37,4 +37,4 @@ def serve(host: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]))
+    serve(sys.argv[1])

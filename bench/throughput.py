@@ -24,7 +24,6 @@ sys.path.insert(0, str(ROOT))
 from node import Node  # noqa: E402
 
 PEER = [sys.executable, str(ROOT / "bench" / "peer.py")]
-PORT = 5201
 CHUNK = 1 << 20
 
 
@@ -48,11 +47,18 @@ def measure(api: Any, address: tuple[str, int], way: str, mib: int) -> float:
         return mib * CHUNK * 8 / (time.perf_counter() - begin) / 1e9
 
 
+def port_of(peer: subprocess.Popen[bytes]) -> int:
+    """The port it serves on, which is the first thing it prints."""
+    assert peer.stdout is not None
+    return int(peer.stdout.readline())
+
+
 def report(name: str, figures: list[float], beside: list[float]) -> None:
     median = statistics.median(figures)
     ratio = statistics.median(a / b for a, b in zip(figures, beside, strict=True))
     print(
-        f"{name:4} median {median:6.2f} Gbit/s  (min {min(figures):.2f}, max {max(figures):.2f})  {ratio:.2f} of the kernel's loopback"
+        f"{name:4} median {median:6.2f} Gbit/s  (min {min(figures):.2f}, max {max(figures):.2f})"
+        f"  {ratio:.2f} of the kernel's loopback"
     )
 
 
@@ -63,20 +69,19 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
     sys.setswitchinterval(0.0001)
-    kernel = subprocess.Popen([*PEER, "127.0.0.1", str(PORT)], stdout=subprocess.PIPE)
+    kernel = subprocess.Popen([*PEER, "127.0.0.1"], stdout=subprocess.PIPE)
     with Node("192.168.1.3/24", link=arguments.link) as node:
-        peer = node.popen([*PEER, "192.168.1.1", str(PORT)], stdout=subprocess.PIPE)
+        assert node.lab is not None, "the measurement needs a kernel at the other end"
+        peer = node.lab.popen([*PEER, "192.168.1.1"], stdout=subprocess.PIPE)
         try:
-            for process in (kernel, peer):
-                assert process.stdout is not None
-                process.stdout.readline()
+            ours, theirs = ("192.168.1.1", port_of(peer)), ("127.0.0.1", port_of(kernel))
             print(f"{node.link.description}; {arguments.mib} MiB a run, {arguments.runs} runs")
             for way in ("in", "out"):
                 figures, beside = [], []
-                measure(node.socket, ("192.168.1.1", PORT), way, 16)  # warms up
+                measure(node.socket, ours, way, 16)  # warms up
                 for _ in range(arguments.runs):
-                    figures.append(measure(node.socket, ("192.168.1.1", PORT), way, arguments.mib))
-                    beside.append(measure(socket, ("127.0.0.1", PORT), way, arguments.mib))
+                    figures.append(measure(node.socket, ours, way, arguments.mib))
+                    beside.append(measure(socket, theirs, way, arguments.mib))
                 report(way, figures, beside)
         finally:
             peer.kill()
