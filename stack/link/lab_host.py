@@ -64,26 +64,29 @@ def _wait(control: socket.socket, services: subprocess.Popen[bytes] | None) -> N
     """Until the node ends. It is told "" once the services have opened their ports, or what kept them from it."""
     _be_quiet()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # pid 1 inherits every orphan; the kernel buries them
-    outputs = [pipe for pipe in (services.stdout, services.stderr) if pipe is not None] if services else []
     complaint = b""
     is_told = False
     with selectors.DefaultSelector() as selector:
-        for file in (control, *outputs):
-            selector.register(file, selectors.EVENT_READ)
+        selector.register(control, selectors.EVENT_READ, "control")
+        if services is not None:
+            assert services.stdout is not None
+            assert services.stderr is not None
+            selector.register(services.stdout, selectors.EVENT_READ, "opened")
+            selector.register(services.stderr, selectors.EVENT_READ, "complaint")
+        else:
+            _tell(control, "")
         while True:
-            if not is_told and len(selector.get_map()) == 1:
-                _tell(control, complaint.decode(errors="replace") if outputs else "")
-                is_told = True
             for key, _ in selector.select():
-                if key.fileobj is control:
+                if key.data == "control":
                     os._exit(0)
-                data = os.read(key.fd, 4096)
+                data = os.read(key.fd, 4096)  # to the end of their lives, or a full pipe would block them
                 if not data:
                     selector.unregister(key.fileobj)
-                elif key.fileobj is not outputs[0]:
-                    complaint = (complaint + data)[-4000:]  # read to the end of its life, or it would block
-                elif not is_told:
-                    _tell(control, "")
+                elif key.data == "complaint":
+                    complaint = (complaint + data)[-4000:]
+                has_ended = len(selector.get_map()) == 1
+                if not is_told and (has_ended or (data and key.data == "opened")):
+                    _tell(control, (complaint.decode(errors="replace") or "they ended") if has_ended else "")
                     is_told = True
 
 
