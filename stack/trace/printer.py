@@ -38,7 +38,7 @@ class Reader:
         return [item for item in items if item.serial > serial]
 
 
-class TestFailed(Exception):
+class ChoiceFailed(Exception):
     """The function given to choose frames raised; the message says so in one line."""
 
 
@@ -59,7 +59,7 @@ class Printer:
     def step(self, upto: int, now: float, arrows: Arrows = render.UNICODE, last: bool = False) -> list[Text]:
         """The lines for the items up to serial `upto`; the `last` step of all also says what it leaves out.
 
-        Raises TestFailed.
+        Raises ChoiceFailed.
         """
         wanted = self._take(upto)
         self._allowance = min(self.rate, self._allowance + self.rate * (now - self._refilled_at))
@@ -108,7 +108,7 @@ class Printer:
         try:
             return bool(self.test(entry))
         except Exception as error:
-            raise TestFailed(f"frame {entry.number}: {type(error).__name__}: {error}") from error
+            raise ChoiceFailed(f"frame {entry.number}: {type(error).__name__}: {error}") from error
 
 
 def is_news(note: Note) -> bool:

@@ -18,7 +18,7 @@ from rich.text import Text
 from stack.trace import render
 from stack.trace.choice import Wanted, choose
 from stack.trace.color import is_coloured
-from stack.trace.printer import RATE, Printer, Reader, TestFailed
+from stack.trace.printer import RATE, ChoiceFailed, Printer, Reader
 from stack.trace.recorder import Entry, Note, Recorder
 
 INTERVAL = 0.05  # s between two writes
@@ -138,7 +138,7 @@ class Trace:
                 self._print(self._step(printer, upto))
                 stop.wait(INTERVAL - SETTLE)
             self._print(self._step(printer, recorder.serial, last=True))
-        except TestFailed as failed:
+        except ChoiceFailed as failed:
             self._give_up(printer, f"trace is off: the function that chooses frames failed at {failed}")
         except (OSError, ValueError):
             self._give_up(printer, "")  # nobody reads any more: the pipe is broken or the stream closed
