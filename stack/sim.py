@@ -200,12 +200,14 @@ class World:
         return task
 
     def run(self, until: float | None = None) -> None:
-        """Let the world run until every spawned thread has ended, services apart, or until that virtual time.
+        """Let the world run until every spawned thread has ended, services apart; or else exactly until that time.
 
         Raises what a thread died of, and Deadlock.
         """
-        timeout = None if until is None else max(0.0, until - self._now)
-        self.wait(lambda: all(t.is_done or t.is_service for t in self._tasks), timeout)
+        if until is None:
+            self.wait(lambda: all(t.is_done or t.is_service for t in self._tasks))
+        else:
+            self.sleep(until - self._now)
         self._raise_failure()
 
     def sleep(self, seconds: float) -> None:
