@@ -143,6 +143,22 @@ class Config:
         100, "ACKs/s", 1, 1_000_000, "RFC 5961 7", "challenge ACKs sent at most", "tcp_challenge_ack_limit"
     )
     tcp_max_out_of_order = Tunable(1024, "segments", 1, 1 << 20, "RFC 9293 3.10.7.4", "held for a hole to fill")
+    dhcp_start_wait = Tunable(
+        0.0, "s", 0.0, 10.0, "RFC 2131 4.4.1 (there 1 to 10)", "random wait before the first DISCOVER"
+    )
+    dhcp_retry = Tunable(4.0, "s", 0.1, 64.0, "RFC 2131 4.1", "before a message is sent again; doubles each time")
+    dhcp_retry_max = Tunable(64.0, "s", 1.0, 3600.0, "RFC 2131 4.1", "longest such wait")
+    dhcp_request_tries = Tunable(4, "messages", 1, 20, "RFC 2131 3.1 (5)", "a REQUEST is sent before starting over")
+    dhcp_reboot_tries = Tunable(2, "messages", 1, 20, "RFC 2131 3.2 (4)", "the same for an address known from before")
+    dhcp_renew_wait = Tunable(60.0, "s", 1.0, 3600.0, "RFC 2131 4.4.5", "least wait between two tries to renew")
+    dhcp_decline_wait = Tunable(10.0, "s", 0.0, 3600.0, "RFC 2131 3.1 (5)", "before starting over after a DECLINE")
+    dns_timeout = Tunable(3.0, "s", 0.1, 60.0, "RFC 1035 4.2.1 (2 to 5)", "a name server may take to answer")
+    dns_attempts = Tunable(2, "rounds", 1, 10, "resolv.conf(5)", "through the list of name servers")
+    dns_ndots = Tunable(1, "dots", 0, 15, "resolv.conf(5)", "a name with fewer is first sought in the search domains")
+    dns_edns_size = Tunable(1232, "bytes", 0, 65535, "RFC 6891 6.2.5", "answers welcome over UDP; 0: no EDNS")
+    dns_cache_size = Tunable(1000, "answers", 0, 1 << 20, "RFC 1034 5.3.3", "remembered; 0: none")
+    dns_max_ttl = Tunable(86400, "s", 0, 1 << 31, "RFC 8767 4 (there 604800)", "an answer is kept at most")
+    dns_max_negative_ttl = Tunable(10800, "s", 0, 1 << 31, "RFC 2308 5", "a negative answer is kept at most")
     port_low = Tunable(32768, "", 1024, 65535, "RFC 6056 3.2", "first ephemeral port", "ip_local_port_range")
     port_high = Tunable(60999, "", 1024, 65535, "RFC 6056 3.2", "last ephemeral port", "ip_local_port_range")
 

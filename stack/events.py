@@ -12,6 +12,7 @@ from stack.wire.address import format_endpoint, format_ip, format_mac
 from stack.wire.drop import Drop
 
 if TYPE_CHECKING:
+    from stack.autoconf.lease import Lease
     from stack.interface import Interface, Offload
 
 
@@ -115,6 +116,95 @@ class AddressReady(NamedTuple):
         return f"{format_ip(self.address)}/{self.prefixlen} is ours on {self.interface.name}"
 
 
+class LeaseState(NamedTuple):
+    """A DHCP client moved through RFC 2131's figure 5. `old` and `new` are the RFC's names, and CHECKING, STOPPED."""
+
+    interface: Interface
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"{self.interface.name}: DHCP {self.old} -> {self.new}"
+
+
+class LeaseAsked(NamedTuple):
+    """A DHCP message went out; `message` is 'DISCOVER', 'REQUEST', ..., `times` how often it has now been sent."""
+
+    interface: Interface
+    message: str
+    address: bytes | None  # what is asked for, or given up
+    server: bytes | None  # None: whoever answers
+    times: int
+
+    def __str__(self) -> str:
+        what = f" for {format_ip(self.address)}" if self.address else ""
+        to = f" to {format_ip(self.server)}" if self.server else ""
+        again = f", try {self.times}" if self.times > 1 else ""
+        return f"{self.interface.name}: DHCP {self.message}{what}{to}{again}"
+
+
+class LeaseOffered(NamedTuple):
+    interface: Interface
+    address: bytes
+    server: bytes
+
+    def __str__(self) -> str:
+        return f"{self.interface.name}: {format_ip(self.server)} offers {format_ip(self.address)}"
+
+
+class LeaseBound(NamedTuple):
+    """The lease is ours, or ours for longer."""
+
+    interface: Interface
+    lease: Lease
+    renewed: bool
+
+    def __str__(self) -> str:
+        lease = self.lease
+        how_long = "for ever" if lease.seconds == float("inf") else f"for {lease.seconds:.0f} s"
+        return f"{self.interface.name}: {lease} {'renewed' if self.renewed else 'leased'} {how_long}"
+
+
+class LeaseRefused(NamedTuple):
+    """The server said NAK."""
+
+    interface: Interface
+    server: bytes | None
+    message: str
+
+    def __str__(self) -> str:
+        who = format_ip(self.server) if self.server else "a server"
+        return f"{self.interface.name}: {who} refused the lease" + (f": {self.message}" if self.message else "")
+
+
+class LeaseDeclined(NamedTuple):
+    """The address we were given is somebody else's; the server has been told."""
+
+    interface: Interface
+    address: bytes
+    mac: bytes
+
+    def __str__(self) -> str:
+        return f"{self.interface.name}: {format_ip(self.address)} declined, {format_mac(self.mac)} has it"
+
+
+class LeaseExpired(NamedTuple):
+    interface: Interface
+    address: bytes
+
+    def __str__(self) -> str:
+        return f"{self.interface.name}: the lease of {format_ip(self.address)} has expired"
+
+
+class LeaseReleased(NamedTuple):
+    interface: Interface
+    address: bytes
+    server: bytes
+
+    def __str__(self) -> str:
+        return f"{self.interface.name}: {format_ip(self.address)} given back to {format_ip(self.server)}"
+
+
 class Fault(NamedTuple):
     """An exception inside the core that the engine survived: a bug of ours, with its traceback."""
 
@@ -133,6 +223,14 @@ Event = (
     | NeighborChange
     | AddressConflict
     | AddressReady
+    | LeaseState
+    | LeaseAsked
+    | LeaseOffered
+    | LeaseBound
+    | LeaseRefused
+    | LeaseDeclined
+    | LeaseExpired
+    | LeaseReleased
     | Fault
 )
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from stack.autoconf.acd import AddressConflictDetection
+from stack.autoconf.acd import AddressConflictDetection, Told
+from stack.autoconf.dhcp_host import Dhcp
 from stack.config import Config
 from stack.events import Dropped, Event, Observer
 from stack.interface import Abilities, Interface, InterfaceAddress, Offload, OutFrame
@@ -49,6 +50,7 @@ class Stack:
         self.ipv4 = Ipv4(self)
         self.neighbors = Neighbors(self, self.ipv4.on_neighbor_failed)
         self.acd = AddressConflictDetection(self)
+        self.dhcp = Dhcp(self)
         self.icmp = Icmp(self)
         self.udp = Udp(self)
         self.raw = Raw(self)
@@ -73,15 +75,17 @@ class Stack:
         self.install_address(lo, InterfaceAddress(LOOPBACK4, 8), 0.0)
         return lo
 
-    def add_address(self, interface: Interface, address: bytes, prefixlen: int, now: float) -> None:
+    def add_address(
+        self, interface: Interface, address: bytes, prefixlen: int, now: float, told: Told | None = None
+    ) -> None:
         """Claim an address for an interface. It is probed for first (RFC 5227); AddressReady or AddressConflict
-        follows."""
+        follows, and `told` is called with (None or the owner's hardware address, now)."""
         if not 0 <= prefixlen <= len(address) * 8:
             raise ValueError(f"a prefix length is from 0 to {len(address) * 8}, not {prefixlen}")
         wanted = InterfaceAddress(address, prefixlen)
         if wanted in interface.addresses or wanted in interface.tentative:
             return
-        self.acd.claim(interface, wanted, now)
+        self.acd.claim(interface, wanted, now, told)
 
     def install_address(self, interface: Interface, wanted: InterfaceAddress, now: float) -> None:
         """The address is ours: packets for it are accepted and its subnet is on the link."""

@@ -7,6 +7,7 @@ not taken.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stack.events import AddressConflict, AddressReady
@@ -18,15 +19,25 @@ if TYPE_CHECKING:
     from stack.stack import Stack
 
 
+# How a claim ended: who has the address, or None if it is ours; and when.
+Told = Callable[[bytes | None, float], None]
+
+
 class Claim:
     """One address on its way to being ours, and afterwards: `is_ours` once it is."""
 
     def __init__(
-        self, acd: AddressConflictDetection, interface: Interface, wanted: InterfaceAddress, now: float
+        self,
+        acd: AddressConflictDetection,
+        interface: Interface,
+        wanted: InterfaceAddress,
+        told: Told | None,
+        now: float,
     ) -> None:
         config = acd.stack.config
         self.interface = interface
         self.wanted = wanted
+        self.told = told
         self.is_ours = False
         self.probes_left = config.acd_probe_num
         self.announcements_left = config.acd_announce_num
@@ -41,9 +52,9 @@ class AddressConflictDetection:
         self.stack = stack
         self._claims: dict[tuple[int, bytes], Claim] = {}
 
-    def claim(self, interface: Interface, wanted: InterfaceAddress, now: float) -> None:
-        """Begin probing; `AddressReady` or `AddressConflict` follows."""
-        claim = Claim(self, interface, wanted, now)
+    def claim(self, interface: Interface, wanted: InterfaceAddress, now: float, told: Told | None = None) -> None:
+        """Begin probing; `AddressReady` or `AddressConflict` follows, and `told` is called."""
+        claim = Claim(self, interface, wanted, told, now)
         self._claims[(interface.index, wanted.address)] = claim
         interface.tentative.append(wanted)
         if claim.probes_left == 0 or self.stack.config.acd_probe_wait == 0:
@@ -70,6 +81,8 @@ class AddressConflictDetection:
             claim.interface.tentative.remove(claim.wanted)
             self.stack.install_address(claim.interface, claim.wanted, now)
             self.stack.emit(AddressReady(claim.interface, claim.wanted.address, claim.wanted.prefixlen), now)
+            if claim.told is not None:
+                claim.told(None, now)
         if claim.announcements_left > 0:
             self._broadcast(claim, claim.wanted.address, now)
             claim.announcements_left -= 1
@@ -94,6 +107,8 @@ class AddressConflictDetection:
         self.stack.emit(AddressConflict(claim.interface, claim.wanted.address, mac, claim.is_ours), now)
         if not claim.is_ours:
             self.release(claim.interface, claim.wanted.address)
+            if claim.told is not None:
+                claim.told(mac, now)
             return
         # RFC 5227 2.4 (b): defend once; two claimants who both defended for ever would fight for ever.
         if claim.defended_at is None or now - claim.defended_at >= self.stack.config.acd_defend_interval:

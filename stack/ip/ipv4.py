@@ -47,6 +47,9 @@ class Ipv4:
         """One packet from the link. Raises WireError for what is dropped."""
         packet = ipv4.parse(data)
         self._check_source(interface, packet)
+        # RFC 2131 4.1: a DHCP client takes unicast to the address that it does not have yet.
+        if packet.protocol == ipv4.PROTOCOL_UDP and self.stack.dhcp.input(interface, packet, verified, now):
+            return
         if not self.is_ours(interface, packet.dst):
             raise WireError(Drop.IP_NOT_OURS)
         if packet.options and has_source_route(packet.options):

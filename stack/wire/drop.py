@@ -52,6 +52,9 @@ class Drop(Enum):
     TCP_CHALLENGED = "TCP segment answered by a challenge ACK"
     TCP_DUPLICATE = "TCP data already received"
     TCP_AFTER_CLOSE = "TCP data after the reader closed"
+    DHCP_NOT_OURS = "DHCP message for another client"
+    DHCP_UNEXPECTED = "DHCP message that was not asked for"
+    DHCP_UNUSABLE = "DHCP answer that cannot be lived on"
     BACKLOG_FULL = "listener's backlog is full"
     RECEIVE_BUFFER_FULL = "receive buffer is full"
     # On the way out

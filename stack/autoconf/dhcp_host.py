@@ -1,0 +1,219 @@
+"""The DHCP clients of a host, one per interface at most: it carries out what their state machines order.
+
+Before an address exists nothing can be sent or received the usual way, so messages leave as whole frames from 0.0.0.0
+to everybody, and UDP for port 68 is taken here, whatever address it is for, on interfaces where a client runs (RFC 2131
+4.1). Everywhere else port 68 is a port like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from stack.autoconf.dhcpv4 import Claim, Client, Configure, Send, State, Withdraw
+from stack.autoconf.lease import Known, Lease
+from stack.interface import Interface, InterfaceAddress
+from stack.neighbor import State as NeighborState
+from stack.route import Route
+from stack.wire import dhcpv4, ethernet, ipv4, udp
+from stack.wire.address import ANY4, BROADCAST4, MAC_BROADCAST
+from stack.wire.dhcpv4 import CLIENT_PORT, SERVER_PORT
+
+if TYPE_CHECKING:
+    from stack.stack import Stack
+
+PORT_68 = CLIENT_PORT.to_bytes(2, "big")
+RELEASE_STEP = 0.02  # seconds between two looks whether the RELEASE has left
+RELEASE_STEPS = 50
+
+
+class Running:
+    """One client with its timer and what it has installed."""
+
+    def __init__(self, client: Client, dhcp: Dhcp) -> None:
+        self.client = client
+        self.link_mtu = client.interface.mtu
+        self.routes: list[Route] = []
+        self.leaving: Lease | None = None  # given back, but its RELEASE waits for ARP
+        self.steps_left = 0
+        self.is_busy = False
+        self.timer = dhcp.stack.timers.timer(lambda now: dhcp.on_timer(self, now))
+        self.parting = dhcp.stack.timers.timer(lambda now: dhcp.on_parting(self, now))
+
+
+class Dhcp:
+    """Iterates over the clients there are."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self._running: dict[Interface, Running] = {}
+
+    def __iter__(self) -> Iterator[Client]:
+        return (running.client for running in self._running.values())
+
+    def on(self, interface: Interface) -> Client | None:
+        """The interface's client, also while a RELEASE is on its way out."""
+        running = self._running.get(interface)
+        return running.client if running is not None else None
+
+    def start(
+        self,
+        interface: Interface,
+        now: float,
+        *,
+        known: Known | None = None,
+        hostname: str = "",
+        client_id: bytes = b"",
+    ) -> Client:
+        """Get the interface an address; the client's `state` and `lease` say how far it is, `Lease...` events too.
+
+        A client that runs there already is stopped first. ValueError for loopback, and for a host name that is not
+        ASCII or longer than an option.
+        """
+        if interface.is_loopback:
+            raise ValueError(f"{interface.name} has no DHCP server")
+        if not hostname.isascii() or len(hostname) > 255:
+            raise ValueError(f"a host name has at most 255 ASCII characters, not {hostname!r}")
+        self.stop(interface, now)
+        running = Running(Client(interface, self.stack.config, hostname, client_id), self)
+        self._running[interface] = running
+        running.client.start(known, now)
+        self._carry_out(running, now)
+        return running.client
+
+    def renew(self, interface: Interface, now: float) -> None:
+        """Ask for more time now; nothing without a lease."""
+        running = self._running.get(interface)
+        if running is not None:
+            running.client.renew(now)
+            self._carry_out(running, now)
+
+    def release(self, interface: Interface, now: float) -> None:
+        """Give the lease back. The address stays until the RELEASE has left, which may take an ARP exchange: the client
+        is gone (`on` says None) when it has, after a second at the latest."""
+        running = self._running.get(interface)
+        if running is None or running.client.state is State.STOPPED:
+            return
+        running.steps_left = RELEASE_STEPS if running.client.lease is not None else 0
+        running.client.release(now)
+        self._carry_out(running, now)
+        self.on_parting(running, now)
+
+    def stop(self, interface: Interface, now: float) -> None:
+        """Take the address away and tell nobody; the lease may be asked for again."""
+        running = self._running.get(interface)
+        if running is not None:
+            running.client.stop(now)
+            running.steps_left = 0
+            self._carry_out(running, now)
+            self.on_parting(running, now)
+
+    # --- in
+
+    def input(self, interface: Interface, packet: ipv4.Ipv4, verified: bool, now: float) -> bool:
+        """Take a UDP packet that is for a client here; False if it is not. Raises WireError for a malformed one."""
+        running = self._running.get(interface)
+        if running is None or packet.payload[2:4] != PORT_68 or packet.fragment_offset or packet.flags & ipv4.MF:
+            return False
+        datagram = udp.parse(packet.payload, packet.src, packet.dst, verified)
+        dropped = running.client.input(dhcpv4.parse(datagram.payload), now)
+        if dropped is not None:
+            self.stack.drop(dropped, now)
+        self._carry_out(running, now)
+        return True
+
+    def on_timer(self, running: Running, now: float) -> None:
+        running.client.on_timer(now)
+        self._carry_out(running, now)
+
+    # --- out
+
+    def _carry_out(self, running: Running, now: float) -> None:
+        """Do what the client has ordered, in order; what that makes it order is done in the same go."""
+        if running.is_busy:
+            return
+        running.is_busy = True
+        client = running.client
+        while client.out:
+            order = client.out.popleft()
+            if isinstance(order, Send):
+                self._send(client.interface, order, now)
+            elif isinstance(order, Claim):
+                self._claim(running, order.lease, now)
+            elif isinstance(order, Configure):
+                self._configure(running, order.lease)
+            elif isinstance(order, Withdraw):
+                self._withdraw(running, order.lease, now)
+            else:
+                self.stack.emit(order, now)
+        running.is_busy = False
+        if client.wake_at is None:
+            running.timer.cancel()
+        else:
+            running.timer.set(client.wake_at)
+
+    def _send(self, interface: Interface, order: Send, now: float) -> None:
+        stack = self.stack
+        head = udp.emit(order.src, order.dst, CLIENT_PORT, SERVER_PORT, order.payload)
+        if order.dst != BROADCAST4:
+            stack.output_quietly(ipv4.PROTOCOL_UDP, order.src, order.dst, head, order.payload, now)
+            return
+        # RFC 2131 4.1: to everybody on this link, whether or not there is a route, or an address to send from.
+        packet = ipv4.emit(order.src, order.dst, ipv4.PROTOCOL_UDP, len(head) + len(order.payload)) + head
+        stack.transmit_to(interface, MAC_BROADCAST, ethernet.ETHERTYPE_IPV4, packet + order.payload, now)
+
+    def _claim(self, running: Running, lease: Lease, now: float) -> None:
+        client = running.client
+        wanted = InterfaceAddress(lease.address, lease.prefixlen)
+        if wanted in client.interface.addresses:
+            client.on_claimed(now)  # the user had given it to the interface, too
+            return
+
+        def told(mac: bytes | None, now: float) -> None:
+            if mac is None:
+                client.on_claimed(now)
+            else:
+                client.on_conflict(mac, now)
+            self._carry_out(running, now)
+
+        self.stack.add_address(client.interface, lease.address, lease.prefixlen, now, told)
+
+    def _configure(self, running: Running, lease: Lease) -> None:
+        interface = running.client.interface
+        self._remove_routes(running)
+        for route in lease.routes:
+            gateway = None if route.router == ANY4 else route.router
+            running.routes.append(
+                self.stack.routes.add(route.network, route.prefixlen, gateway, interface, source=lease.address)
+            )
+        # A device that was opened for less does not carry more.
+        interface.mtu = min(lease.mtu or running.link_mtu, running.link_mtu)
+
+    def _withdraw(self, running: Running, lease: Lease, now: float) -> None:
+        if running.steps_left:
+            running.leaving = lease
+            return
+        self._remove_routes(running)
+        running.client.interface.mtu = running.link_mtu
+        self.stack.remove_address(running.client.interface, lease.address, now)
+
+    def on_parting(self, running: Running, now: float) -> None:
+        """Go, unless the RELEASE still waits for the server's hardware address."""
+        lease = running.leaving
+        if lease is not None:
+            hop = self.stack.route_to(lease.server)
+            neighbor = self.stack.neighbors.lookup(hop.interface, hop.address) if hop is not None else None
+            if running.steps_left > 0 and neighbor is not None and neighbor.state is NeighborState.INCOMPLETE:
+                running.steps_left -= 1
+                running.parting.set(now + RELEASE_STEP)
+                return
+            running.leaving, running.steps_left = None, 0
+            self._withdraw(running, lease, now)
+        if self._running.get(running.client.interface) is running:
+            del self._running[running.client.interface]
+
+    def _remove_routes(self, running: Running) -> None:
+        for route in running.routes:
+            if route in self.stack.routes:
+                self.stack.routes.remove(route)
+        running.routes.clear()
