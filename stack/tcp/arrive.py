@@ -12,7 +12,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from stack.events import RttSample
-from stack.tcp import output, timers
+from stack.tcp import output
 from stack.tcp.state import CAN_RECEIVE, SYNCHRONIZED, State
 from stack.wire import tcp
 from stack.wire.drop import Drop, WireError
@@ -56,7 +56,7 @@ def predicted(tcb: Connection, segment: tcp.Tcp, now: float) -> bool:
     if not 0 < diff(segment.ack, tcb.snd_una) <= tcb.flight or tcb.snd_wnd == 0:
         return False
     tcb.received_at = now
-    take_window(tcb, segment, False, now)
+    take_window(tcb, segment, segment.window << tcb.snd_wscale, now)
     new_ack(tcb, segment.ack, now)
     return True
 
@@ -86,8 +86,6 @@ def syn_sent(tcb: Connection, segment: tcp.Tcp, now: float) -> None:
         acknowledge(tcb, segment.ack, now)
         tcb.snd_wnd = tcb.max_snd_wnd = segment.window  # not scaled in a SYN
         tcb.snd_wl2 = segment.ack
-        if tcb.retransmits:
-            tcb.rtt.restart(timers.SYN_RTO)
         tcb.established(now)
         tcb.is_ack_due = True
     else:
@@ -116,13 +114,14 @@ def take_syn(tcb: Connection, segment: tcp.Tcp) -> None:
 
 
 def synchronized(tcb: Connection, segment: tcp.Tcp, now: float) -> None:
+    window = segment.window if segment.flags & tcp.SYN else segment.window << tcb.snd_wscale  # RFC 7323 2.2, 2.3
     segment = check_sequence(tcb, segment, now)
     tcb.received_at = now
     check_reset(tcb, segment, now)
     if tcb.is_closed:
         return
     check_syn(tcb, segment, now)
-    check_ack(tcb, segment, now)
+    check_ack(tcb, segment, window, now)
     if tcb.is_closed:
         return
     take_text(tcb, segment, now)
@@ -228,7 +227,7 @@ def challenge(tcb: Connection, now: float) -> None:
 # --- fifth: the ACK field
 
 
-def check_ack(tcb: Connection, segment: tcp.Tcp, now: float) -> None:
+def check_ack(tcb: Connection, segment: tcp.Tcp, window: int, now: float) -> None:
     if not segment.flags & tcp.ACK:
         raise WireError(Drop.TCP_ACK)
     ack = segment.ack
@@ -237,14 +236,14 @@ def check_ack(tcb: Connection, segment: tcp.Tcp, now: float) -> None:
             output.reset_stranger(tcb.stack, tcb.local, tcb.remote, segment, now)
             raise WireError(Drop.TCP_ACK)
         acknowledge(tcb, ack, now)
-        take_window(tcb, segment, True, now)
+        take_window(tcb, segment, window, now)
         tcb.established(now)
         return
     # RFC 5961 5.2: an ACK is good from snd_una - max_snd_wnd to the highest sent.
     if gt(ack, tcb.snd_max) or diff(ack, tcb.snd_una) < -max(tcb.max_snd_wnd, 1):
         challenge(tcb, now)
     old_window = tcb.snd_wnd
-    take_window(tcb, segment, False, now)
+    take_window(tcb, segment, window, now)
     if gt(ack, tcb.snd_una):
         new_ack(tcb, ack, now)
     elif ack == tcb.snd_una and is_duplicate(tcb, segment, old_window):
@@ -265,13 +264,14 @@ def is_duplicate(tcb: Connection, segment: tcp.Tcp, old_window: int) -> bool:
     )
 
 
-def take_window(tcb: Connection, segment: tcp.Tcp, is_first: bool, now: float) -> None:
-    """SND.WND from the newest segment only (RFC 9293 3.10.7.4, fifth step)."""
+def take_window(tcb: Connection, segment: tcp.Tcp, window: int, now: float) -> None:
+    """SND.WND, `window` bytes, from the newest segment only (RFC 9293 3.10.7.4, fifth step)."""
+    is_first = tcb.state is State.SYN_RECEIVED
     newer = lt(tcb.snd_wl1, segment.seq) or (tcb.snd_wl1 == segment.seq and le(tcb.snd_wl2, segment.ack))
     if not (is_first or newer) or lt(segment.ack, tcb.snd_una):
         return
     was_closed = tcb.snd_wnd == 0
-    tcb.snd_wnd = segment.window << (0 if segment.flags & tcp.SYN else tcb.snd_wscale)
+    tcb.snd_wnd = window
     tcb.max_snd_wnd = max(tcb.max_snd_wnd, tcb.snd_wnd)
     tcb.snd_wl1 = segment.seq
     tcb.snd_wl2 = segment.ack

@@ -173,7 +173,9 @@ class Connection:
     def established(self, now: float) -> None:
         """Both SYNs are acknowledged."""
         self.retransmit_timer.cancel()
-        self.retransmits = 0
+        if self.retransmits:
+            self.rtt.restart(timers.SYN_RTO)
+            self.retransmits = 0
         self.enter(State.ESTABLISHED, now)
         self.start_keepalive(now)
         if self.listener is not None:
