@@ -276,8 +276,8 @@ def take_window(tcb: Connection, segment: tcp.Tcp, window: int, now: float) -> N
     tcb.snd_wl1 = segment.seq
     tcb.snd_wl2 = segment.ack
     if was_closed and tcb.snd_wnd and not is_first:
-        # The window has opened: probing is over, and so is its backoff.
-        tcb.rtt.progress()
+        # The window has opened: probing is over, and so is its backoff, which said nothing of the path.
+        tcb.rtt.backoff = 0
         tcb.retransmits = 0
         tcb.retransmit_timer.cancel()
 
@@ -296,8 +296,6 @@ def acknowledge(tcb: Connection, ack: int, now: float) -> int:
         if tcb.stack.observers:
             rtt = tcb.rtt
             tcb.stack.emit(RttSample(tcb.local, tcb.remote, now - sent_at, rtt.srtt or 0.0, rtt.rto), now)
-    else:
-        tcb.rtt.progress()
     return moved
 
 

@@ -44,11 +44,9 @@ class RttEstimator:
         self.backoff = 0
 
     def back_off(self) -> None:
+        """A timeout. Only a sample ends it (Karn; RFC 1122 4.2.3.1): an ACK of what was resent proves no timeout right,
+        and on a path slower than the timeout there would never be another kind."""
         self.backoff += 1
-
-    def progress(self) -> None:
-        """New data was acknowledged without a sample: RFC 6298 5.7 lets the backoff end here."""
-        self.backoff = 0
 
     def restart(self, rto: float) -> None:
         """RFC 6298 5.7: a SYN had to be resent, so data starts from this timeout (3 s in the RFC)."""

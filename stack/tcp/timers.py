@@ -58,6 +58,8 @@ def _resend(tcb: Connection, now: float) -> None:
     tcb.snd_nxt = tcb.snd_una
     tcb.resend_why = "timeout"
     output.run(tcb, now)
+    if tcb.snd_nxt == tcb.snd_una:
+        output.override(tcb, now)  # the window has shrunk below a segment: what it takes must go all the same
 
 
 def _probe(tcb: Connection, now: float) -> None:

@@ -57,6 +57,7 @@ class Drill:
         self.remote = Endpoint(peer, peer_port)
         self.iss = iss  # the peer's
         self.win = 65_535  # what injected segments say unless a line says otherwise
+        self.seq = 0  # what injected segments begin with unless a line says otherwise: the next they have not sent
         self.ack = 0  # what injected segments acknowledge unless a line says otherwise
         self.port: TcpPort | None = None
         self.listener: TcpPort | None = None
@@ -83,8 +84,12 @@ class Drill:
         ack = 0
         if line.flags & tcp.ACK:
             ack = (theirs + (self.ack if line.ack is None else line.ack)) % (1 << 32)
+        first = line.first if line.has_range else self.seq
         payload = stream(line.first, line.last) if data is None else data
-        seq = (own + line.first) % (1 << 32)
+        seq = (own + first) % (1 << 32)
+        end = first + len(payload) + bool(line.flags & tcp.SYN) + bool(line.flags & tcp.FIN)
+        if first <= self.seq:
+            self.seq = max(self.seq, end)
         win = self.win if line.win is None else line.win
         head = tcp.emit(
             remote.address, local.address, remote.port, local.port, seq, ack, line.flags, win,
@@ -96,6 +101,7 @@ class Drill:
     def restart(self, iss: int) -> None:
         """The peer begins anew with another ISN: what follows counts from it, and from the stack's next SYN."""
         self.iss = iss
+        self.seq = 0
         self.host.origins.pop((*self.remote, *self.local), None)
         self.host.origins.pop((*self.local, *self.remote), None)
 
@@ -121,10 +127,15 @@ class Drill:
         for line in more:
             self.expect(line)
 
-    def expect_reset(self, text: str, at: float | None = None) -> None:
-        """As `expect`, and the connection is gone."""
-        self.expect(text, at=at)
-        assert self.find() is None, f"the connection is still there\n{self.host.trace()}"
+    def expect_data(self, first: int, last: int, size: int, at: float | None = None) -> None:
+        """Bytes `first` to `last` in segments of `size`, the last one perhaps shorter, pushed or not."""
+        for start in range(first, last, size):
+            end = min(start + size, last)
+            if at is not None:
+                self.host.advance_to(at)
+                at = None
+            push = "P" if self.host.sent and self._line(self.host.sent[0].frame).flags & tcp.PSH else ""
+            self.expect(f"{push}. {start}:{end}")
 
     def quiet(self, until: float | None = None) -> None:
         """The stack sends nothing, now or until then."""

@@ -29,6 +29,7 @@ PEER = parse_ip("192.168.1.1")
 NO_ABILITIES = Abilities()
 ALL_ABILITIES = Abilities(checksum=True, tso4=True, tso6=True)
 Flow = tuple[bytes, int, bytes, int]  # source and destination of a segment
+INSTANT = 1e-7  # seconds: sums of floats that are as good as equal
 LONG = 10_000  # rounds without an end to them are a hang
 
 
@@ -84,6 +85,7 @@ class Host:
         self.answers_arp = answers_arp
         self.sent: deque[Sent] = deque()
         self.events: list[tuple[float, Event]] = []
+        self.whys: list[Event] = []  # what the stack had to say about frames it sent
         self.log: list[str] = []
         self.origins: dict[Flow, int] = {}
         self.invariants = Invariants()
@@ -113,17 +115,18 @@ class Host:
     def advance_to(self, at: float) -> None:
         """Let virtual time pass until `at`, every timer at its own moment."""
         at += self.start
-        assert at >= self._clock, f"{at - self.start} has passed already"
+        assert at >= self._clock - INSTANT, f"{at - self.start} has passed already"
         for _ in range(100 * LONG):
             due = self.stack.next_timeout()
-            if due is None or due > at:
+            if due is None or due > at + INSTANT:
                 break
             self._clock = max(self._clock, due)
             self.stack.advance(self._clock)
             self._collect()
         else:
             raise AssertionError(f"time stands still at {self.now}\n{self.trace()}")
-        self._clock = at
+        self._clock = max(self._clock, at)
+        self.settle()
 
     def settle(self) -> None:
         """What is due now, happens now."""
@@ -228,7 +231,10 @@ class Host:
         now: float,
     ) -> None:
         arrow = "<" if outgoing else ">"
-        note = f"  ({why})" if why is not None else ""
+        note = ""
+        if why is not None:
+            self.whys.append(why)
+            note = f"  ({why})"
         self.log.append(
             f"{now - self.start:12.6f} {arrow} {describe(bytes(head) + bytes(payload), self.origins)}{note}"
         )

@@ -1,4 +1,4 @@
-"""How connections begin: the handshake from either end and from both, its options, and what is resent (RFC 9293 3.5)."""
+"""How connections begin: the handshake from either end and from both, its options, what is resent (RFC 9293 3.5)."""
 
 from __future__ import annotations
 
