@@ -14,7 +14,7 @@ from stack.port import Endpoint
 from stack.tcp.state import State
 from stack.wire import ipv4, tcp
 from stack.wire.drop import Drop
-from stack.wire.sequence import diff, gt
+from stack.wire.sequence import diff, gt, le
 
 if TYPE_CHECKING:
     from stack.stack import Stack
@@ -117,7 +117,7 @@ def may_send_small(tcb: Connection) -> bool:
     """Whether the last, short piece of what is queued may go now (Nagle, RFC 9293 3.7.4)."""
     # Deviation: Minshall's refinement, as Linux: wait only while another short segment is unacknowledged, so that
     # the end of a large write does not wait for a delayed ACK.
-    is_waiting = gt(tcb.snd_sml, tcb.snd_una)
+    is_waiting = gt(tcb.snd_sml, tcb.snd_una) and le(tcb.snd_sml, tcb.snd_max)
     return tcb.options.nodelay or not is_waiting or tcb.is_fin_wanted or gt(tcb.snd_max, tcb.snd_nxt)
 
 
@@ -210,11 +210,13 @@ def offer_window(tcb: Connection) -> int:
     free = tcb.rcvbuf - tcb.receive_queue.available
     current = tcb.rcv_wnd
     scale = tcb.rcv_wscale
-    if free - current >= tcb.own_mss or free - current >= tcb.rcvbuf // 2:
-        return min(free, MAX_WINDOW << scale) >> scale << scale
-    # What was promised stands; rounding up keeps the edge where it was, at most one unit beyond the buffer.
-    unit = (1 << scale) - 1
-    return min((current + unit) >> scale, MAX_WINDOW) << scale
+    grown = min(free, MAX_WINDOW << scale) >> scale << scale
+    if grown - current >= tcb.own_mss or grown - current >= tcb.rcvbuf // 2:
+        return grown
+    # What was promised stands. In the scale's units it is rounded up, but not beyond the buffer, or every small segment
+    # would move the edge; rounded down, as RFC 7323 2.4 has it, rcv_adv still remembers the promise.
+    rounded = (current + (1 << scale) - 1) >> scale << scale
+    return rounded if rounded <= min(free, MAX_WINDOW << scale) else current >> scale << scale
 
 
 def window_update(tcb: Connection, now: float) -> None:
@@ -248,7 +250,8 @@ def emit(
         ack = tcb.rcv_nxt
         if window is None:
             offered = offer_window(tcb)
-            tcb.rcv_adv = (tcb.rcv_nxt + offered) & MASK
+            if offered > tcb.rcv_wnd:
+                tcb.rcv_adv = (tcb.rcv_nxt + offered) & MASK
             window = offered >> tcb.rcv_wscale
         tcb.is_ack_due = tcb.is_ack_owed = False
         tcb.unacked = 0

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class NewReno:
-    """`recover` is the highest sequence number sent when recovery began (RFC 6582 3.1)."""
+    """`recover` is one past the highest sequence number sent when recovery began (RFC 6582 3.1)."""
 
     __slots__ = ("dupacks", "is_active", "recover", "retransmit")
 
@@ -28,14 +28,19 @@ class NewReno:
         cc = tcb.congestion
         if self.is_active:
             cc.cwnd += tcb.mss  # RFC 6582 3.2 step 3: a segment has left the network
-        elif self.dupacks == tcb.config.tcp_dupacks and gt((tcb.snd_una - 1) & 0xFFFFFFFF, self.recover):
-            # RFC 6582 3.2 step 2. After a timeout nothing below `recover` may begin another recovery.
-            cc.on_loss(tcb.flight, now)
+        elif self.dupacks == tcb.config.tcp_dupacks and self._may_begin(tcb):
+            # RFC 5681 3.2 (2): FlightSize, without what limited transmit has sent beyond the window.
+            cc.on_loss(min(tcb.flight, cc.cwnd), now)
             self.recover = tcb.snd_max
             self.is_active = True
             self.retransmit = "fast retransmit"
             cc.cwnd = cc.ssthresh + self.dupacks * tcb.mss
             tcb.emit_cwnd("fast recovery", now)
+
+    def _may_begin(self, tcb: Connection) -> bool:
+        """RFC 6582 3.2 step 2: after a timeout or a recovery, nothing up to `recover` begins another."""
+        # What lies beyond snd_max was left behind by half of the sequence space, two gigabytes ago.
+        return gt(tcb.snd_una, self.recover) or gt(self.recover, tcb.snd_max)
 
     def on_ack(self, tcb: Connection, acked: int, now: float) -> bool:
         """New data was acknowledged; True if recovery dealt with it, so that the window is not to grow."""
@@ -63,4 +68,5 @@ class NewReno:
 
     def allowance(self, tcb: Connection) -> int:
         """Bytes beyond cwnd that may be sent: RFC 3042, new data for the first two duplicate ACKs."""
-        return 0 if self.is_active else min(self.dupacks, 2) * tcb.mss
+        is_new = tcb.snd_nxt == tcb.snd_max
+        return min(self.dupacks, 2) * tcb.mss if is_new and not self.is_active else 0

@@ -74,6 +74,11 @@ class Drill:
         for line in more:
             self.inject(line)
 
+    def pour(self, *lines: str) -> None:
+        """Segments one by one, whatever the stack sends between them; it is to be expected afterwards."""
+        for text in lines:
+            self.host.receive(self.frame(text))
+
     def frame(self, text: str, data: bytes | None = None) -> bytes:
         """The frame that a line describes."""
         line = parse(text)
