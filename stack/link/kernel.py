@@ -31,7 +31,10 @@ SIOCGIFMTU = 0x8921
 SIOCGIFHWADDR = 0x8927
 SIOCGIFINDEX = 0x8933
 SIOCGIFTXQLEN = 0x8942
+SIOCETHTOOL = 0x8946
+ETHTOOL_GLINK = 0x0A
 IFF_UP = 0x1
+IFF_RUNNING = 0x40
 IFF_NOARP = 0x80
 ARPHRD_ETHER = 1
 SO_ATTACH_FILTER = 26
@@ -93,6 +96,15 @@ def facts(name: str, via: socket.socket | None = None) -> Facts:
     family, mac = struct.unpack_from("H6s", _ask(via, SIOCGIFHWADDR, name))
     (ifindex,) = struct.unpack_from("i", _ask(via, SIOCGIFINDEX, name))
     return Facts(bool(flags & IFF_UP), mtu, txqueuelen, mac if family == ARPHRD_ETHER else b"", ifindex)
+
+
+def is_running(name: str, via: socket.socket) -> bool:
+    """Whether an interface has noticed its carrier, and so may send."""
+    # Asking for the link's state has the kernel look at once; by itself it may take a second.
+    value = array.array("I", [ETHTOOL_GLINK, 0])
+    _ask(via, SIOCETHTOOL, name, struct.pack("P", value.buffer_info()[0]))
+    (flags,) = struct.unpack_from("H", _ask(via, SIOCGIFFLAGS, name))
+    return bool(flags & IFF_RUNNING)
 
 
 def add_flags(name: str, flags: int, via: socket.socket | None = None) -> None:

@@ -166,8 +166,8 @@ def open_lab(
             _map_everyone(process, control)
         answer, fds = _hear(process, control)
         mac = mac or station_mac(host, "lab", format_ip(address))
-        device = _device(answer, fds[0], mac, f"lab: a Linux kernel of its own at {format_ip(peer)}")
-        lab = Lab(process, control, device, fds[1], peer)
+        device = _device(answer, fds[1:], mac, f"lab: a Linux kernel of its own at {format_ip(peer)}")
+        lab = Lab(process, control, device, fds[0], peer)
         lab._await_services(tuple(services))
     except BaseException:
         control.close()
@@ -216,15 +216,15 @@ def _map_everyone(process: subprocess.Popen[bytes], control: socket.socket) -> N
 
 
 def _hear(process: subprocess.Popen[bytes], control: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """The host's first words and two descriptors, the link's and its own pidfd; LabUnavailable if it has none."""
+    """The host's first words and descriptors, its own pidfd and the link's; LabUnavailable if it has none."""
     assert process.stderr is not None
     try:
-        said, fds, _, _ = socket.recv_fds(control, 65536, 2, socket.MSG_CMSG_CLOEXEC)
+        said, fds, _, _ = socket.recv_fds(control, 65536, 3, socket.MSG_CMSG_CLOEXEC)
     except TimeoutError:
         process.kill()
         said, fds = b'{"error": "it did not start in time"}', []
     answer = json.loads(said or "{}")
-    if len(fds) == 2:
+    if fds:
         process.stderr.close()
         return answer, fds
     cause = answer.get("error") or " ".join(process.stderr.read().decode(errors="replace").split())
@@ -243,10 +243,12 @@ def _remedy() -> str:
     return f"namespaces are forbidden here; {ELSEWHERE}"
 
 
-def _device(answer: dict[str, Any], fd: int, mac: bytes, description: str) -> Tap | PacketSocket:
+def _device(answer: dict[str, Any], fds: list[int], mac: bytes, description: str) -> Tap | PacketSocket:
     if answer["via"] == "tap":
-        return Tap(fd, "lab", mac, MTU, answer["txqueuelen"] * MTU, description)
-    device = PacketSocket(socket.socket(fileno=fd), answer["interface"], mac)
+        return Tap(fds[0], "lab", mac, MTU, answer["txqueuelen"] * MTU, description)
+    near, far = (socket.socket(fileno=fd) for fd in fds)
+    near_name, far_name = answer["interfaces"]
+    device = PacketSocket(near, near_name, mac, far_end=(far, far_name))
     device.name, device.description = "lab", description
     return device
 

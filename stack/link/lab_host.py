@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from stack.link import kernel, namespaces
 ROOT = str(Path(__file__).resolve().parents[2])
 INTERFACE = "lab0"
 NODE_INTERFACE = "node0"
+CARRIER_TIMEOUT = 2.0  # seconds
 RESOLV_CONF = "# The lab's own: nothing here leaves this machine.\nnameserver {}\noptions timeout:1 attempts:1\n"
 TXQUEUELEN = 5000  # frames: at 1500 bytes more than the largest window that TCP offers by default
 SYSCTLS = {
@@ -50,13 +52,14 @@ def main(control_fd: int, settings: dict[str, Any]) -> None:
         services = _start_services(settings["services"])
         _mount(settings["address"])
         _set_sysctls()
-        via, link_fd = _make_link(settings)
+        via, link = _make_link(settings)
     except (Refused, OSError) as e:
         control.send(json.dumps({"error": str(e)}).encode())
         sys.exit(1)
-    answer = {"via": via, "interface": NODE_INTERFACE, "txqueuelen": TXQUEUELEN}
-    socket.send_fds(control, [json.dumps(answer).encode()], [link_fd, os.pidfd_open(1)])
-    os.close(link_fd)
+    answer = {"via": via, "interfaces": [INTERFACE, NODE_INTERFACE], "txqueuelen": TXQUEUELEN}
+    socket.send_fds(control, [json.dumps(answer).encode()], [os.pidfd_open(1), *link])
+    for fd in link:
+        os.close(fd)
     _wait(control, services)
 
 
@@ -152,12 +155,12 @@ def _set_sysctls() -> None:
             pass  # a kernel without IPv6, a container's read-only /proc/sys
 
 
-def _make_link(settings: dict[str, Any]) -> tuple[str, int]:
-    """('tap' or 'veth', the descriptor of the node's end)."""
+def _make_link(settings: dict[str, Any]) -> tuple[str, list[int]]:
+    """('tap', its descriptor) or ('veth', a packet socket's on our end and one's on the node's)."""
     via = settings["via"]
     if via != "veth":
         try:
-            return "tap", _make_tap(settings)
+            return "tap", [_make_tap(settings)]
         except OSError:
             if via == "tap":
                 raise
@@ -170,21 +173,35 @@ def _make_tap(settings: dict[str, Any]) -> int:
     return fd
 
 
-def _make_veth(settings: dict[str, Any]) -> int:
-    """A pair of virtual Ethernets; the node's is in a network namespace where no kernel speaks, and only a packet
-    socket listens. An interface with a kernel of its own behind it would answer for the node."""
+def _make_veth(settings: dict[str, Any]) -> list[int]:
+    """A pair of virtual Ethernets; the node's is in a network namespace where no kernel speaks, and packet sockets.
+
+    An interface with a kernel of its own behind it would answer for the node.
+    """
     here = os.open("/proc/self/ns/net", os.O_RDONLY)
     namespaces.unshare(namespaces.CLONE_NEWNET)
     _set_sysctls()
     there = os.open("/proc/self/ns/net", os.O_RDONLY)
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
-        namespaces.enter(here, namespaces.CLONE_NEWNET)
-        peer = f"peer name {NODE_INTERFACE} netns /proc/self/fd/{there}"
-        _ip(f"link add {INTERFACE} address {settings['mac']} type veth {peer}", *_addresses(settings), keep=there)
-        kernel.add_flags(NODE_INTERFACE, kernel.IFF_UP | kernel.IFF_NOARP, sock)
-        os.close(here)
-        os.close(there)
-        return sock.detach()
+    far = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    namespaces.enter(here, namespaces.CLONE_NEWNET)
+    near = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    peer = f"peer name {NODE_INTERFACE} netns /proc/self/fd/{there}"
+    _ip(f"link add {INTERFACE} address {settings['mac']} type veth {peer}", *_addresses(settings), keep=there)
+    kernel.add_flags(NODE_INTERFACE, kernel.IFF_UP | kernel.IFF_NOARP, far)
+    _await_carrier(INTERFACE, near)
+    _await_carrier(NODE_INTERFACE, far)
+    os.close(here)
+    os.close(there)
+    return [near.detach(), far.detach()]
+
+
+def _await_carrier(name: str, via: socket.socket) -> None:
+    """Until then, which is a moment after both ends are up, an interface drops what it is to send."""
+    deadline = time.monotonic() + CARRIER_TIMEOUT
+    while not kernel.is_running(name, via):
+        if time.monotonic() > deadline:
+            raise Refused(f"{name} has no carrier")
+        time.sleep(0.001)
 
 
 def _addresses(settings: dict[str, Any]) -> list[str]:

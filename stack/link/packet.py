@@ -27,6 +27,7 @@ PACKET_AUXDATA = 8
 PACKET_VNET_HDR = 15
 PACKET_IGNORE_OUTGOING = 23
 PACKET_MR_PROMISC = 1
+PACKET_OUTGOING = 4
 ETH_P_ALL = 0x0003
 SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33
 TP_STATUS_CSUMNOTREADY = 0x08
@@ -34,16 +35,27 @@ TP_STATUS_CSUM_VALID = 0x80
 
 # Classic BPF: load word, half, byte at an offset; jump if equal, if a bit is set; return.
 LDW, LDH, LDB, JEQ, JSET, RET = 0x20, 0x28, 0x30, 0x15, 0x45, 0x06
+PACKET_TYPE = 0xFFFFF000 + 4
 VLAN_TAG_PRESENT = 0xFFFFF000 + 48
 
 
 class PacketSocket:
     """The Device on a packet socket, which it owns."""
 
-    def __init__(self, sock: socket.socket, name: str, mac: bytes, has_virtio: bool = True) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        name: str,
+        mac: bytes,
+        has_virtio: bool = True,
+        far_end: tuple[socket.socket, str] | None = None,
+    ) -> None:
         """Set up and bind `sock`, open for no protocol yet, to the interface `name` of its own network namespace.
 
-        Without `has_virtio`, or where the kernel refuses it, frames carry no virtio header.
+        Without `has_virtio`, or where the kernel refuses it, frames carry no virtio header. `far_end` is for a veth
+        pair whose near end is a kernel's own interface: another such socket, and the name of the end to write to. Then
+        what is read is what the kernel sends on the near end, because on its way to the far one it may fall out of
+        order: each processor has a queue of its own there.
         """
         facts = _usable(name, sock)
         self.name = name
@@ -57,14 +69,25 @@ class PacketSocket:
             _try_option(sock, SOL_PACKET, PACKET_AUXDATA, 1)
         self.abilities = ABILITIES if self._has_virtio else Abilities()
         sock.setblocking(False)
-        _try_option(sock, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
         self.receive_limit: int | None = _enlarge(sock, SO_RCVBUFFORCE, socket.SO_RCVBUF)
-        _enlarge(sock, SO_SNDBUFFORCE, socket.SO_SNDBUF)
-        kernel.attach_filter(sock, _for_station(mac))
+        self._writer = sock if far_end is None else far_end[0]
+        _enlarge(self._writer, SO_SNDBUFFORCE, socket.SO_SNDBUF)
+        kernel.attach_filter(sock, _for_station(mac, sent_here=far_end is not None))
+        if far_end is None:
+            _try_option(sock, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)  # the filter does too, but later
+        else:
+            self._prepare_far_end(*far_end)
         sock.bind((name, ETH_P_ALL))
-        if facts.mac != mac:
+        if far_end is None and facts.mac != mac:
             request = struct.pack("iHH8s", facts.ifindex, PACKET_MR_PROMISC, 0, b"")
             sock.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, request)
+
+    def _prepare_far_end(self, sock: socket.socket, name: str) -> None:
+        sock.setblocking(False)
+        if self._has_virtio:
+            sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+        kernel.attach_filter(sock, [(RET, 0, 0, 0)])  # it is written to only
+        sock.bind((name, ETH_P_ALL))
 
     def __repr__(self) -> str:
         return f"<PacketSocket {self.name}>"
@@ -96,7 +119,7 @@ class PacketSocket:
 
     def write(self, frame: OutFrame, now: float) -> bool:
         head = virtio.emit(frame.offload) + frame.head if self._has_virtio else frame.head
-        outcome = kernel.write(self._fd, head, frame.payload)
+        outcome = kernel.write(self._writer.fileno(), head, frame.payload)
         if outcome == kernel.LOST:
             frame.interface.counters.tx_dropped += 1
         return outcome != kernel.FULL
@@ -106,6 +129,7 @@ class PacketSocket:
 
     def close(self) -> None:
         self._socket.close()
+        self._writer.close()
         self._fd = -1
 
     def _is_there(self) -> bool:
@@ -168,10 +192,13 @@ def _enlarge(sock: socket.socket, forced: int, plain: int) -> int:
     return sock.getsockopt(socket.SOL_SOCKET, plain) // 2
 
 
-def _for_station(mac: bytes) -> list[tuple[int, int, int, int]]:
-    """A filter that passes frames to `mac` and to groups, and none with a VLAN tag."""
+def _for_station(mac: bytes, sent_here: bool) -> list[tuple[int, int, int, int]]:
+    """A filter that passes frames to `mac` and to groups, and none with a VLAN tag; those that this machine's kernel
+    sends on the interface, or those that come in."""
     high, low = struct.unpack("!HI", mac)
     return [
+        (LDB, 0, 0, PACKET_TYPE),
+        (JEQ, 0, 9, PACKET_OUTGOING) if sent_here else (JEQ, 9, 0, PACKET_OUTGOING),
         (LDB, 0, 0, VLAN_TAG_PRESENT),
         (JEQ, 0, 7, 0),
         (LDB, 0, 0, 0),
