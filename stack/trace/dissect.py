@@ -329,12 +329,9 @@ def _tcp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
     try:
         segment = tcp.fields(data)
     except WireError:
-        # RFC 792 asks for 8 bytes of a quoted segment only: enough for the ports and the sequence number.
-        return (
-            _quoted_tcp(data, start)
-            if quoted and len(data) >= 8
-            else _cut("tcp", "Transmission Control Protocol", data, start, context.is_judged)
-        )
+        if quoted and len(data) >= 8:
+            return _quoted_tcp(data, start)
+        return _cut("tcp", "Transmission Control Protocol", data, start, context.is_judged)
     flow = None if quoted else context.found.entry.flow
     view = None if flow is None else flow.view(ip.src, segment)
     if not quoted:
@@ -343,10 +340,8 @@ def _tcp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
     ports = f"Src Port: {segment.src_port}, Dst Port: {segment.dst_port}"
     title = f"Transmission Control Protocol, {ports}, Seq: {seq}, Len: {len(segment.payload)}"
     layer = Layer("tcp", title, start, start + 20 + len(segment.options))
-    pseudo = pseudo_header_sum(ip.src, ip.dst, tcp.PROTOCOL, ip.total_length - 20 - len(ip.options))
-    checksum = _transport_checksum(
-        segment.checksum, data, pseudo, ip.total_length - 20 - len(ip.options), context, True
-    )
+    length = ip.total_length - 20 - len(ip.options)
+    pseudo = pseudo_header_sum(ip.src, ip.dst, tcp.PROTOCOL, length)
     window = str(segment.window)
     if view is not None and view.shift is not None:
         window += f" (scaled by {1 << view.shift}: {view.window})"
@@ -358,7 +353,7 @@ def _tcp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
         Field("Header length", f"{segment.data_offset * 4} bytes ({segment.data_offset})"),
         Field("Flags", f"0x{segment.flags:02x} ({tcp.flag_names(segment.flags) or 'none'})"),
         Field("Window", window),
-        checksum,
+        _transport_checksum(segment.checksum, data, pseudo, length, context, True),
         Field("Urgent pointer", str(segment.urgent)),
     ]
     if segment.options:
@@ -369,6 +364,7 @@ def _tcp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
 
 
 def _quoted_tcp(data: memoryview, start: int) -> list[Layer]:
+    """RFC 792 asks an error to quote 8 bytes of the transport only: enough for the ports and the sequence number."""
     src_port, dst_port, seq = (int.from_bytes(data[i:j], "big") for i, j in ((0, 2), (2, 4), (4, 8)))
     ports = f"Src Port: {src_port}, Dst Port: {dst_port}"
     layer = Layer("tcp", f"Transmission Control Protocol, {ports}, Seq: {seq}", start, start + len(data))

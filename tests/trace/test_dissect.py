@@ -79,6 +79,7 @@ def test_what_an_error_quotes_is_shown_inside_it():
     assert [(layer.start, layer.end) for layer in icmp.inner] == [(42, 62), (62, 70)]
     assert field(icmp.inner[1], "Checksum").value == "0x983d (cannot be checked: only 8 of 13 bytes are there)"
     assert found.udp is None and found.ip.src == B and found.reason is None
+    assert [layer.reason for layer in icmp.inner] == [None, None]  # a router may well have changed it
 
 
 def test_eight_bytes_of_a_quoted_segment_are_enough_for_its_ports():
@@ -110,6 +111,7 @@ CASES = {
     "total length": (patched(UDP_HELLO, 16, b"\0\x22"), "ip", Drop.IP_TOTAL_LENGTH),
     "total length short": (patched(UDP_HELLO, 16, b"\0\x13"), "ip", Drop.IP_TOTAL_LENGTH),
     "ip checksum": (patched(UDP_HELLO, 24, b"\0\0"), "ip", Drop.IP_CHECKSUM),
+    "ip and udp checksum": (patched(UDP_HELLO, 24, b"\0\0")[:-1] + b"!", "ip", Drop.IP_CHECKSUM),
     "udp length": (ip(17, patched(UDP_HELLO[34:], 4, b"\0\x0e")), "udp", Drop.UDP_LENGTH),
     "udp length short": (ip(17, patched(UDP_HELLO[34:], 4, b"\0\7")), "udp", Drop.UDP_LENGTH),
     "udp checksum": (ip(17, patched(UDP_HELLO[34:], 6, b"\1\1")), "udp", Drop.UDP_CHECKSUM),
@@ -134,6 +136,7 @@ def test_a_malformed_layer_says_the_reason_the_stack_drops_it_for(case):
 def test_what_a_wrong_checksum_covers_is_shown_all_the_same():
     assert names(CASES["ip checksum"][0]) == ["ethernet", "ip", "udp", "data"]
     assert names(CASES["total length"][0]) == ["ethernet", "ip", "udp", "data"]
+    assert names(CASES["total length short"][0]) == ["ethernet", "ip", "data"]
     assert names(CASES["version"][0]) == ["ethernet", "ip", "data"]
 
 
@@ -156,6 +159,11 @@ def test_a_partial_checksum_is_not_wrong():
     assert field(found.layers[2], "Checksum").value.endswith("(partial (left to the device))")
     assert layers(frame).reason is Drop.TCP_CHECKSUM  # without the device's word it is wrong
     assert layers(frame, Offload(verified=True)).reason is None
+
+
+def test_an_icmp_checksum_is_never_left_to_a_device():
+    icmp = layers(ECHO_REQUEST, Offload(needs_checksum=True)).layers[2]
+    assert field(icmp, "Checksum").value == "0xa74d (correct)"
 
 
 def test_a_fragment_is_not_read_on():

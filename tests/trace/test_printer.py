@@ -77,6 +77,14 @@ def test_a_burst_of_a_second_s_worth_is_shown_whole():
     assert bench.step() == list(range(2, 202))
 
 
+def test_as_long_as_there_is_budget_everything_is_shown():
+    bench = Bench()
+    bench.flood(160)
+    assert len(bench.step()) == 160
+    bench.flood(45)
+    assert len(bench.step()) == 45
+
+
 def test_a_flood_is_cut_and_the_number_left_out_is_said():
     bench = Bench()
     bench.flood(1000)
@@ -179,6 +187,18 @@ def test_a_reader_follows_each_segment_once_whoever_asks_first():
     assert len(reader.since(1)) == 1
     first, second = reader.since(0)
     assert first.flow is second.flow is not None
+
+
+def test_a_reader_asked_for_the_newest_has_followed_all_before_and_never_again():
+    recorder = Recorder()
+    reader = Reader(recorder)
+    for seq, flags in ((100, tcp.SYN), (105, tcp.ACK), (9000, tcp.SYN), (9001, tcp.ACK)):  # the ports are used again
+        record(recorder, tcp_frame(A, B, 1, 2, seq, 0, flags, 9))
+    (newest,) = reader.since(3)
+    flows = [entry.flow for entry in recorder.frames()]
+    assert flows[0] is flows[1] is not flows[2] is flows[3] is newest.flow is not None
+    reader.since(0)
+    assert [entry.flow for entry in recorder.frames()] == flows
 
 
 @pytest.mark.parametrize(

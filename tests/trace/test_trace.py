@@ -78,6 +78,30 @@ def test_what_the_stack_says_right_after_a_frame_is_on_its_line(recorder, screen
     assert screen.next().endswith(" Len=0 [resent: fast retransmit, time 1]\n")
 
 
+class Alarm(threading.Event):
+    """Says when the printing thread has heard it."""
+
+    def __init__(self):
+        super().__init__()
+        self.heard = threading.Event()
+
+    def clear(self):
+        super().clear()
+        self.heard.set()
+
+
+def test_what_the_stack_says_of_a_frame_the_printer_has_seen_already_is_on_its_line(
+    recorder, screen, trace, monkeypatch
+):
+    monkeypatch.setattr("stack.trace.trace.SETTLE", 1.0)
+    trace._wake = alarm = Alarm()
+    trace.on()
+    record(recorder, UDP, 0.5)
+    assert alarm.heard.wait(10)
+    recorder.on_event(Dropped(Drop.UDP_PORT_CLOSED, TAP), 0.5)
+    assert screen.next().endswith(" [dropped: no socket on this UDP port]\n")
+
+
 def test_off_prints_what_has_passed_and_nothing_after(recorder, screen, trace):
     trace.on("arp")
     for frame in (UDP, arp_frame(1, A, B), arp_frame(2, A, B)):
@@ -194,6 +218,9 @@ def test_an_encoding_without_arrows_gets_ascii(recorder, monkeypatch):
     record(recorder, UDP)
     Trace(recorder).last()
     assert raw.getvalue().decode().endswith("10.9.0.1 -> 10.9.0.9     UDP 43 40000 -> 40001 Len=1\n")
+    recorder.on_event(Dropped(Drop.INTERFACE_DOWN, TAP, True, "câble"), 1.0)
+    Trace(recorder).events()
+    assert raw.getvalue().decode().endswith("dropped: interface is down (c\\xe2ble)\n")
 
 
 @pytest.mark.parametrize("color, coloured", [("always", True), ("never", False), (None, False)])
