@@ -8,17 +8,32 @@ library's, which ask nobody.
 from __future__ import annotations
 
 import socket as standard
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from stack.port import Endpoint
 
-# A resolver answers with (family, literal) pairs or raises socket.gaierror.
-Resolver = Callable[[str, int], list[tuple[int, str]]]
 AddressInfo = tuple[int, int, int, str, Any]
 
 LOCALHOST = "localhost"
 UNKNOWN_HOST = (1, "Unknown host")
+
+
+class Resolved(NamedTuple):
+    """What a resolver found: the host's canonical name, the other names that led to it, its addresses."""
+
+    name: str
+    aliases: list[str]
+    addresses: list[tuple[int, str]]  # (family, literal) each
+
+
+class Resolver(Protocol):
+    """Whom `Names` asks about names and addresses that are not this host's own."""
+
+    def forward(self, name: str, family: int) -> Resolved:
+        """The addresses of a name; `family` 0 for whatever this host can speak. Raises socket.gaierror."""
+
+    def reverse(self, literal: str) -> Resolved | None:
+        """The names of an address; None if nobody knows any."""
 
 
 def no_name(number: int = standard.EAI_NONAME) -> standard.gaierror:
@@ -107,12 +122,15 @@ class Names:
                 raise
         except UnicodeError:
             raise no_name() from None  # a label too long or empty: no host is called that
-        answers = self._resolve(name, family)
-        return [
+        resolved = self._resolve(name, family)
+        found = [
             info
-            for answer_family, answer in answers
+            for answer_family, answer in resolved.addresses
             for info in self._literal(answer, port, answer_family, type, proto, flags & ~standard.AI_CANONNAME)
         ]
+        if flags & standard.AI_CANONNAME:
+            found[0] = (*found[0][:3], resolved.name, found[0][4])
+        return found
 
     @staticmethod
     def _literal(
@@ -124,24 +142,24 @@ class Names:
             for f, t, p, canonical, sockaddr in standard.getaddrinfo(host, port, family, type, proto, numeric)
         ]
 
-    def _resolve(self, name: str, family: int) -> list[tuple[int, str]]:
+    def _resolve(self, name: str, family: int) -> Resolved:
         if not name or len(name) > 253 or any(c.isspace() for c in name):
             raise no_name()
         if self.resolver is None:
             raise no_name(standard.EAI_AGAIN)
-        answers = self.resolver(name, family)
-        if not answers:
+        resolved = self.resolver.forward(name, family)
+        if not resolved.addresses:
             raise no_name()
-        return answers
+        return resolved
 
     def getnameinfo(self, sockaddr: tuple[Any, ...], flags: int) -> tuple[str, str]:
-        """As the standard library's; only our own names are known."""
+        """As the standard library's."""
         host = sockaddr[0]
         if not flags & standard.NI_NUMERICHOST:
-            known = self._name_of(host)
+            known = self._names_of(host)
             if known is None and flags & standard.NI_NAMEREQD:
                 raise no_name()
-            host = known or host
+            host = known.name if known is not None else host
         service = standard.getnameinfo(("127.0.0.1", sockaddr[1]), flags | standard.NI_NUMERICHOST)[1]
         return host, service
 
@@ -149,16 +167,24 @@ class Names:
         return standard.inet_ntop(standard.AF_INET, self.one(name))
 
     def gethostbyname_ex(self, name: str) -> tuple[str, list[str], list[str]]:
-        infos = self.getaddrinfo(name, 0, standard.AF_INET, standard.SOCK_STREAM)
-        return name, [], [info[4][0] for info in infos]
+        """(canonical name, the other names, addresses). Raises gaierror."""
+        try:
+            self._literal(name, 0, standard.AF_INET, standard.SOCK_STREAM, 0, 0)
+            is_ours = True
+        except (standard.gaierror, UnicodeError):
+            is_ours = is_localhost(name)
+        if is_ours:
+            return name, [], [self.gethostbyname(name)]
+        resolved = self._resolve(name, standard.AF_INET)
+        return resolved.name, resolved.aliases, [literal for _, literal in resolved.addresses]
 
     def gethostbyaddr(self, address: str) -> tuple[str, list[str], list[str]]:
-        """(name, aliases, addresses); herror for an address that is nobody's we know."""
+        """(name, aliases, addresses); herror for an address that has no name."""
         literal = self.gethostbyname(address)
-        name = self._name_of(literal)
-        if name is None:
+        known = self._names_of(literal)
+        if known is None:
             raise standard.herror(*UNKNOWN_HOST)
-        return name, [], [literal]
+        return known.name, known.aliases, [literal]
 
     def gethostname(self) -> str:
         return self.hostname
@@ -174,9 +200,11 @@ class Names:
             return name
         return next((n for n in (full, *aliases) if "." in n), full)
 
-    @staticmethod
-    def _name_of(literal: str) -> str | None:
+    def _names_of(self, literal: str) -> Resolved | None:
         try:
-            return LOCALHOST if standard.inet_pton(standard.AF_INET, literal)[0] == 127 else None
+            is_loopback = standard.inet_pton(standard.AF_INET, literal)[0] == 127
         except OSError:
             return None
+        if is_loopback:
+            return Resolved(LOCALHOST, [], [(standard.AF_INET, literal)])
+        return self.resolver.reverse(literal) if self.resolver is not None else None

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Address = tuple[Any, ...]
 
-CHUNK = 1 << 18  # bytes handed to TCP before others may have the lock
+CHUNK, CHUNK_OFFLOADED = 1 << 15, 1 << 18  # bytes
 
 
 def _flag(name: str) -> int:
@@ -223,7 +223,7 @@ class Transfer:
             if self._timeout is None and not flags & MSG_DONTWAIT:
                 return self._send_whole(whole, flags)
             # One attempt, but not so much that nobody else has the lock meanwhile: a short count is allowed.
-            whole = whole if len(whole) <= 4 * CHUNK else memoryview(whole)[: 4 * CHUNK]
+            whole = whole if len(whole) <= CHUNK_OFFLOADED else memoryview(whole)[:CHUNK_OFFLOADED]
         else:
             self._flags(flags, SEND_FLAGS)
         transport = self._transport
@@ -242,11 +242,12 @@ class Transfer:
         has_waited = False
 
         def attempt(now: float) -> int | None:
-            part = whole if len(view) <= CHUNK and not sent else view[sent : sent + CHUNK]
+            part = whole if len(view) <= chunk and not sent else view[sent : sent + chunk]
             return transport.send(part, None, now)
 
         with engine:
             self._check()
+            chunk = self._chunk()
             try:
                 while True:
                     count = attempt(engine.now())
@@ -266,6 +267,13 @@ class Transfer:
             finally:
                 if self._descriptor is not None:
                     self._descriptor.update()
+
+    def _chunk(self) -> int:
+        """How much to hand to TCP before others may have the lock: cutting and summing are dear if the device does not
+        do them."""
+        remote = self._port.remote
+        hop = self._port.stack.route_to(remote.address) if remote is not None else None
+        return CHUNK if hop is None or not hop.interface.abilities.tso4 else CHUNK_OFFLOADED
 
     def send(self, data: ReadableBuffer, flags: int = 0, /) -> int:
         """The number of bytes sent: all of them on a blocking stream, else what there was room for."""
@@ -314,7 +322,7 @@ class Transfer:
         file.seek(offset)
         sent = 0
         while count is None or sent < count:
-            block = file.read(CHUNK if count is None else min(CHUNK, count - sent))
+            block = file.read(CHUNK_OFFLOADED if count is None else min(CHUNK_OFFLOADED, count - sent))
             if not block:
                 break
             self.sendall(block)
