@@ -341,6 +341,7 @@ def take_text(tcb: Connection, segment: tcp.Tcp, now: float) -> None:
     length = len(payload)
     if segment.flags & tcp.FIN and tcb.state in CAN_RECEIVE:
         tcb.rcv_fin = (segment.seq + length) & MASK
+        tcb.is_ack_due = True
     if not length or tcb.state not in CAN_RECEIVE:
         return
     if tcb.is_orphan:

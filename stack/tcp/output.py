@@ -173,10 +173,11 @@ def retransmit_first(tcb: Connection, why: str, now: float) -> None:
 def probe(tcb: Connection, now: float) -> None:
     """A zero-window probe: one byte beyond the window (RFC 9293 3.8.6.1), or the FIN if that is all there is."""
     seq = tcb.snd_una
-    event = Retransmit(tcb.local, tcb.remote, seq, 1, "zero-window probe", tcb.retransmits, None)
     if len(tcb.send_queue):
         payload = tcb.send_queue.view(tcb.position(seq), 1)
         end = (seq + 1) & MASK
+        _, waited = tcb.scoreboard.record(seq, end, now)
+        event = Retransmit(tcb.local, tcb.remote, seq, 1, "zero-window probe", tcb.retransmits, waited)
         if gt(end, tcb.snd_max):
             tcb.snd_max = end
         tcb.resend_why = "zero-window probe"

@@ -15,6 +15,7 @@ from one endless pattern by its sequence number, both ways, so that bytes in the
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from stack.port import Endpoint
@@ -23,7 +24,7 @@ from stack.tcp.port import TcpPort
 from stack.tcp.state import State
 from stack.wire import ethernet, ipv4, tcp
 from stack.wire.address import format_ip
-from tests.drill.host import ADDRESS, MAC, PEER, PEER_MAC, Host, as_line, describe
+from tests.drill.host import ADDRESS, MAC, PEER, PEER_MAC, Host, Sent, as_line, describe
 from tests.drill.segment import Line, parse
 
 PERIOD = 65_521  # a prime, so that the pattern never lines up with segments
@@ -118,12 +119,12 @@ class Drill:
         host = self.host
         if at is not None:
             if host.sent:
-                self.fail(f"nothing was to be sent before {at}, but it sent {self._line(host.sent[0].frame)}")
+                self.fail(f"nothing was to be sent before {at}, but it sent {self._line(host.sent[0])}")
             host.advance_to(at)
         if not host.sent:
             self.fail(f"expected {text}, but nothing was sent")
         sent = host.sent.popleft()
-        got = self._line(sent.frame)
+        got = self._line(sent)
         if abs(sent.at - host.now) > TOLERANCE:
             self.fail(f"expected {text} at {host.now}, but at {sent.at} it sent {got}")
         problem = self._differs(wanted, got, sent.frame)
@@ -139,7 +140,7 @@ class Drill:
             if at is not None:
                 self.host.advance_to(at)
                 at = None
-            push = "P" if self.host.sent and self._line(self.host.sent[0].frame).flags & tcp.PSH else ""
+            push = "P" if self.host.sent and self._line(self.host.sent[0]).flags & tcp.PSH else ""
             self.expect(f"{push}. {start}:{end}")
 
     def quiet(self, until: float | None = None) -> None:
@@ -153,14 +154,28 @@ class Drill:
         self._nothing_unexpected()
         self.host.advance_to(when)
 
+    def converse(self, until: float, answer: Callable[[Line], str | None]) -> list[Line]:
+        """Let time pass, answering each segment at once. Returns all that the stack has sent."""
+        said: list[Line] = []
+        while self.now < until or self.host.sent:
+            if not self.host.sent:
+                due = self.host.stack.next_timeout()
+                self.host.advance_to(until if due is None else min(until, max(due - self.host.start, self.now)))
+            for line in self.take_all():
+                said.append(line)
+                reply = answer(line)
+                if reply is not None:
+                    self.pour(reply)
+        return said
+
     def take(self) -> Line:
         """The next segment sent, whatever it is and whenever it was."""
         if not self.host.sent:
             self.fail("expected anything at all, but nothing was sent")
-        return self._line(self.host.sent.popleft().frame)
+        return self._line(self.host.sent.popleft())
 
     def take_all(self) -> list[Line]:
-        return [self._line(s.frame) for s in self.host.take_all()]
+        return [self._line(s) for s in self.host.take_all()]
 
     def _differs(self, wanted: Line, got: Line, frame: bytes) -> str:
         if wanted.flags != got.flags:
@@ -178,12 +193,12 @@ class Drill:
             return "these are not the bytes that were written there"
         return ""
 
-    def _line(self, frame: bytes) -> Line:
+    def _line(self, sent: Sent) -> Line:
         """A frame as a line; raises unless it is a sound segment of this conversation."""
-        ip = ipv4.parse(frame[14:])
+        ip = sent.ip
         if ip.protocol != ipv4.PROTOCOL_TCP:
             self.fail(f"expected TCP, but protocol {ip.protocol} was sent to {format_ip(ip.dst)}")
-        segment = tcp.parse(ip.payload, ip.src, ip.dst)
+        segment = tcp.parse(ip.payload, ip.src, ip.dst, sent.is_partial)
         ends = Endpoint(ip.src, segment.src_port), Endpoint(ip.dst, segment.dst_port)
         if ends != (self.local, self.remote):
             self.fail(f"expected {self.local} > {self.remote}, but {ends[0]} > {ends[1]} was sent")

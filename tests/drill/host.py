@@ -38,6 +38,7 @@ class Sent(NamedTuple):
 
     at: float
     frame: bytes
+    is_partial: bool = False  # its checksum is the device's to finish
 
     @property
     def ethernet(self) -> ethernet.Ethernet:
@@ -208,7 +209,7 @@ class Host:
             if self.answers_arp and whole[12:14] == b"\x08\x06":
                 self._answer_arp(whole)
             else:
-                self.sent.append(Sent(self.now, whole))
+                self.sent.append(Sent(self.now, whole, frame.offload is not None))
 
     def _answer_arp(self, frame: bytes) -> None:
         question = arp.parse(frame[14:])
