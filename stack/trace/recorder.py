@@ -10,9 +10,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from stack.events import Dropped
+from stack.wire import arp, ethernet, icmpv4, ipv4, tcp, udp
+from stack.wire.arp import Arp
+from stack.wire.drop import WireError
+from stack.wire.ethernet import Ethernet
+from stack.wire.icmpv4 import Icmp
+from stack.wire.ipv4 import Ipv4
+from stack.wire.tcp import Tcp
+from stack.wire.udp import Udp
 
 if TYPE_CHECKING:
     from stack.events import Event
@@ -22,10 +30,17 @@ if TYPE_CHECKING:
 RING_BYTES = 8 << 20
 OVERHEAD = 320  # bytes of memory an item takes beside its frame's
 
+Header = TypeVar("Header")
+Data = TypeVar("Data", bytes, memoryview)
+
 
 class Entry:
     """One frame as the device saw it. `head` and `payload` are its two parts; `why` is what the stack said when it sent
-    it, `notes` what it said of it afterwards; `flow` is filled in when somebody looks (`stack.trace.flow`)."""
+    it, `notes` what it said of it afterwards; `flow` is filled in when somebody looks (`stack.trace.flow`).
+
+    The headers, for functions that choose frames (`entry.tcp and entry.tcp.dst_port == 80`), are read when they are
+    asked for: whatever their bytes say, None where there is none.
+    """
 
     __slots__ = (
         "flow",
@@ -75,8 +90,51 @@ class Entry:
         """The whole frame in one piece."""
         return bytes(self.head) + bytes(self.payload) if self.payload else bytes(self.head)
 
+    @property
+    def ethernet(self) -> Ethernet | None:
+        return _read(ethernet.fields, self.data)
+
+    @property
+    def arp(self) -> Arp | None:
+        frame = self.ethernet
+        if frame is None or frame.ethertype != ethernet.ETHERTYPE_ARP:
+            return None
+        return _read(arp.fields, frame.payload)
+
+    @property
+    def ip(self) -> Ipv4 | None:
+        frame = self.ethernet
+        if frame is None or frame.ethertype != ethernet.ETHERTYPE_IPV4:
+            return None
+        return _read(ipv4.fields, frame.payload)
+
+    @property
+    def icmp(self) -> Icmp | None:
+        return self._transport(icmpv4.fields, ipv4.PROTOCOL_ICMP)
+
+    @property
+    def udp(self) -> Udp | None:
+        return self._transport(udp.fields, ipv4.PROTOCOL_UDP)
+
+    @property
+    def tcp(self) -> Tcp | None:
+        return self._transport(tcp.fields, ipv4.PROTOCOL_TCP)
+
+    def _transport(self, fields: Callable[[memoryview], Header], protocol: int) -> Header | None:
+        ip = self.ip
+        if ip is None or ip.protocol != protocol or ip.fragment_offset:
+            return None
+        return _read(fields, ip.payload)
+
     def __repr__(self) -> str:
         return f"<frame {self.number}: {self.size} bytes {'out' if self.outgoing else 'in'} on {self.interface}>"
+
+
+def _read(fields: Callable[[Data], Header], data: Data) -> Header | None:
+    try:
+        return fields(data)
+    except WireError:
+        return None
 
 
 class Note:

@@ -56,7 +56,8 @@ class Trace:
 
     def on(self, wanted: Wanted = None) -> Trace:
         """Print each packet as it passes, from now on: all, or those a filter ('tcp', 'icmp or arp', 'port 80') or a
-        function of an entry lets through. ValueError for a filter that makes no sense."""
+        function (lambda entry: entry.tcp and entry.tcp.dst_port == 80) lets through. ValueError for a filter that
+        makes no sense."""
         test = choose(wanted)
         with self._lock:
             self._wanted = wanted
@@ -162,7 +163,8 @@ class Trace:
         return self.recorder.started or 0.0
 
     def _stream(self) -> object:
-        return sys.stdout if self._write is None else None
+        """Where the text goes, to ask whether it is a terminal and what it can encode; None if that is unknown."""
+        return sys.stdout if self._write is None else getattr(self._write, "__self__", None)
 
     def _encoding(self) -> str:
         return getattr(self._stream(), "encoding", None) or "utf-8"

@@ -7,7 +7,7 @@ from stack.events import AddressReady, Dropped, StateChange
 from stack.interface import Interface
 from stack.trace.recorder import OVERHEAD, Entry, Note, Recorder
 from stack.wire.drop import Drop
-from tests.trace.frames import TAP, record, udp_frame
+from tests.trace.frames import TAP, arp_frame, entry, icmp_frame, record, tcp_frame, udp_frame
 from tests.wire.samples import A, B
 
 READY = AddressReady(TAP, A, 24)
@@ -139,6 +139,22 @@ def test_another_thread_reads_whole_runs_while_frames_are_recorded():
             assert serials == list(range(serials[0], serials[-1] + 1)) and serials[0] > seen
             seen = serials[-1]
     writer.join()
+
+
+def test_an_entry_s_headers_are_read_when_asked_for():
+    segment = entry(tcp_frame(A, B, 1, 80, 3, 4, 16, 5, b"", b"data"))
+    assert segment.tcp and segment.tcp.dst_port == 80 and segment.tcp.payload == b"data"
+    assert segment.ip and segment.ip.dst == B and segment.ethernet and segment.ethernet.ethertype == 0x0800
+    assert segment.udp is segment.icmp is segment.arp is None
+    datagram, message, request = entry(udp_frame(b"x")), entry(icmp_frame(3, 1)), entry(arp_frame(1, A, B))
+    assert datagram.udp and datagram.udp.payload == b"x" and datagram.tcp is None
+    assert message.icmp and (message.icmp.type, message.icmp.code) == (3, 1)
+    assert request.arp and request.arp.tpa == B and request.ip is request.tcp is None
+    later = bytearray(tcp_frame(A, B, 1, 80, 3, 4, 16, 5))
+    later[21] = 1
+    assert entry(bytes(later)).tcp is None
+    for length in range(54):
+        assert entry(bytes(later)[:length]).tcp is None
 
 
 def test_reprs_are_one_quiet_line():

@@ -223,6 +223,18 @@ def test_an_encoding_without_arrows_gets_ascii(recorder, monkeypatch):
     assert raw.getvalue().decode().endswith("dropped: interface is down (c\\xe2ble)\n")
 
 
+def test_a_stream_s_own_write_is_asked_for_its_encoding_and_terminal(recorder):
+    class Terminal(io.TextIOWrapper):
+        def isatty(self):
+            return True
+
+    raw = io.BytesIO()
+    stream = Terminal(raw, encoding="ascii", write_through=True)
+    record(recorder, UDP)
+    Trace(recorder, write=stream.write).last()
+    assert b"10.9.0.1 -> 10.9.0.9" in raw.getvalue() and b"\x1b[36mUDP" in raw.getvalue()
+
+
 @pytest.mark.parametrize("color, coloured", [("always", True), ("never", False), (None, False)])
 def test_colour_is_as_it_was_asked_for(recorder, screen, color, coloured, monkeypatch):
     monkeypatch.delenv("FORCE_COLOR", raising=False)
