@@ -151,8 +151,8 @@ def check_sequence(tcb: Connection, segment: tcp.Tcp, now: float) -> tcp.Tcp:
         acceptable = window > 0 and offset < window and offset + length > 0
     if not acceptable:
         return unacceptable(tcb, segment, offset, length, now)
-    if flags & tcp.SYN or (offset >= 0 and offset + length <= window):
-        return segment
+    if flags & (tcp.SYN | tcp.RST) or (offset >= 0 and offset + length <= window):
+        return segment  # RFC 5961 3.2: a reset counts by the number it came with, never by a trimmed one
     # Trim to the window: what lies before it is old, what lies beyond it comes again.
     if offset < 0:
         payload = payload[-offset:]
@@ -176,7 +176,8 @@ def unacceptable(tcb: Connection, segment: tcp.Tcp, offset: int, length: int, no
         raise WireError(Drop.TCP_DUPLICATE)
     if tcb.state is State.TIME_WAIT and flags & tcp.FIN:
         tcb.time_wait(now)  # our last ACK was lost: 2 MSL begin again
-    tcb.is_ack_due = True
+    # At a limited rate unless it brought something: two ends out of step would answer each other's ACKs for ever.
+    tcb.is_ack_due = length > 0 or tcb.protocol.challenges.take(now)
     if offset == 0 and tcb.rcv_wnd == 0 and flags & tcp.ACK and not flags & tcp.SYN:
         # RFC 9293 3.10.7.4: with a closed window, valid ACKs are still to be taken.
         return segment._replace(payload=segment.payload[:0], flags=flags & ~tcp.FIN)

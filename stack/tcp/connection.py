@@ -21,7 +21,7 @@ from stack.tcp.rtt import RttEstimator
 from stack.tcp.scoreboard import Scoreboard
 from stack.tcp.send_queue import SendQueue
 from stack.tcp.state import CAN_RECEIVE, CAN_SEND, SYNCHRONIZED, State, allowed
-from stack.wire.sequence import diff
+from stack.wire.sequence import diff, gt
 
 if TYPE_CHECKING:
     from stack.tcp.listener import Listener
@@ -36,7 +36,15 @@ QUICK_ACKS = 16  # segments acknowledged at once at the start, while the sender'
 class Connection:
     """One connection. `port` is the socket's, or None before it is accepted and after the user has closed."""
 
-    def __init__(self, protocol: Tcp, local: Endpoint, remote: Endpoint, options: Options, now: float) -> None:
+    def __init__(
+        self,
+        protocol: Tcp,
+        local: Endpoint,
+        remote: Endpoint,
+        options: Options,
+        now: float,
+        after: int | None = None,
+    ) -> None:
         stack = protocol.stack
         self.protocol = protocol
         self.stack = stack
@@ -54,6 +62,9 @@ class Connection:
         # Send sequence variables (RFC 9293 3.3.1). snd_max is one past the highest ever sent: after a timeout
         # snd_nxt goes back.
         self.iss = initial_sequence(local, remote, self.config.secret, now)
+        if after is not None and not gt(self.iss, after):
+            # RFC 9293 3.6.1: a connection that follows another out of TIME-WAIT begins beyond what that one had used.
+            self.iss = (after + 65_537) & 0xFFFFFFFF
         self.snd_una = self.snd_nxt = self.snd_max = self.iss
         self.snd_wnd = 0
         self.snd_wl1 = self.snd_wl2 = 0

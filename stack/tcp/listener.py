@@ -30,8 +30,9 @@ class Listener:
         self.half_open: dict[Connection, None] = {}  # in the order of their SYNs
         self.accept_queue: deque[Connection] = deque()
 
-    def arrive(self, local: Endpoint, remote: Endpoint, segment: tcp.Tcp, now: float) -> None:
-        """A segment for a port in LISTEN that belongs to no connection. Raises WireError if it is dropped."""
+    def arrive(self, local: Endpoint, remote: Endpoint, segment: tcp.Tcp, after: int | None, now: float) -> None:
+        """A segment for a port in LISTEN that belongs to no connection, or to one in TIME-WAIT that has made way, which
+        had sent up to `after`. Raises WireError if it is dropped."""
         flags = segment.flags
         # First, RST: nothing can have been sent that it could answer.
         if flags & tcp.RST:
@@ -48,7 +49,7 @@ class Listener:
             raise WireError(Drop.BACKLOG_FULL)
         if self.protocol.half_open >= self.protocol.stack.config.tcp_max_syn_backlog:
             self._recycle(now)
-        child = Connection(self.protocol, local, remote, self.port.options_for_child(), now)
+        child = Connection(self.protocol, local, remote, self.port.options_for_child(), now, after)
         child.listener = self
         child.is_passive = True
         self.half_open[child] = None

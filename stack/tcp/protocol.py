@@ -58,7 +58,8 @@ class Tcp:
         local, remote = Endpoint(dst, segment.dst_port), Endpoint(src, segment.src_port)
         listener = self._listener(local)
         if listener is not None:
-            listener.arrive(local, remote, segment, now)
+            after = None if connection is None else connection.snd_max
+            listener.arrive(local, remote, segment, after, now)
             return
         output.reset_stranger(self.stack, local, remote, segment, now)
         raise WireError(Drop.TCP_NO_SOCKET)

@@ -133,6 +133,11 @@ class Drill:
         for line in more:
             self.expect(line)
 
+    def expect_reset(self, text: str, at: float | None = None) -> None:
+        """As `expect`, and the connection is gone."""
+        self.expect(text, at=at)
+        assert self.find() is None, f"the connection is still there\n{self.host.trace()}"
+
     def expect_data(self, first: int, last: int, size: int, at: float | None = None) -> None:
         """Bytes `first` to `last` in segments of `size`, the last one perhaps shorter, pushed or not."""
         for start in range(first, last, size):
