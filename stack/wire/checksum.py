@@ -16,10 +16,13 @@ def ones_sum_in_python(data: bytes | memoryview, initial: int = 0) -> int:
     Sums over several buffers chain through `initial` as long as all but the last have even length.
     """
     length = len(data)
-    first = length % _PIECE if length > _PIECE else length
-    total = int.from_bytes(data[:first], "big")
-    for start in range(first, length, _PIECE):
-        total += int.from_bytes(data[start : start + _PIECE], "big")
+    if length <= _PIECE:
+        total = int.from_bytes(data, "big")
+    else:
+        first = length % _PIECE
+        total = int.from_bytes(data[:first], "big")
+        for start in range(first, length, _PIECE):
+            total += int.from_bytes(data[start : start + _PIECE], "big")
     if length & 1:
         total <<= 8
     total += initial
@@ -45,5 +48,5 @@ def pseudo_header_sum(src: bytes, dst: bytes, protocol: int, length: int) -> int
 
     `length` is that of the transport header and its data. The two families' layouts differ only in zeros.
     """
-    total = int.from_bytes(src, "big") + int.from_bytes(dst, "big") + protocol + length
+    total = int.from_bytes(src + dst, "big") + protocol + length
     return total % 0xFFFF or (0xFFFF if total else 0)

@@ -95,7 +95,7 @@ def fields(data: bytes | memoryview) -> Tcp:
     if len(data) < 20:
         raise WireError(Drop.TRUNCATED)
     src_port, dst_port, seq, ack, word, window, checksum, urgent = _HEADER.unpack_from(data)
-    view = memoryview(data)
+    view = data if type(data) is memoryview else memoryview(data)
     start = word >> 12 << 2
     if start > 20:
         options = bytes(view[20:start])

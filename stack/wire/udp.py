@@ -32,7 +32,7 @@ def fields(data: bytes | memoryview) -> Udp:
     if len(data) < 8:
         raise WireError(Drop.TRUNCATED)
     src_port, dst_port, length, checksum = _HEADER.unpack_from(data)
-    view = memoryview(data)
+    view = data if type(data) is memoryview else memoryview(data)
     return _new(Udp, (src_port, dst_port, length, checksum, view[8:length] if length >= 8 else view[8:]))
 
 
