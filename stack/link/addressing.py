@@ -16,16 +16,14 @@ def other_address(address: bytes, prefixlen: int) -> bytes:
     """The first host address of `address`'s subnet that is not `address`; ValueError if there is none."""
     bits = len(address) * 8
     first = int.from_bytes(network(address, prefixlen), "big")
+    hosts = 1 << (bits - prefixlen)
     # RFC 3021: a /31 has two hosts and nothing else. Elsewhere the subnet's own number is not a host's (RFC 4291 2.6.1
-    # for IPv6), and in IPv4 the last is the broadcast address.
-    is_point_to_point = bits - prefixlen <= 1
-    last = first + (1 << (bits - prefixlen)) - 1
-    if not is_point_to_point:
+    # for IPv6); the last of at least four, IPv4's broadcast address, is never reached.
+    if hosts > 2:
         first += 1
-        last -= bits == 32
-    for candidate in (first, first + 1):
+    for candidate in (first, first + 1)[:hosts]:
         packed = candidate.to_bytes(len(address), "big")
-        if candidate <= last and packed != address:
+        if packed != address:
             return packed
     raise ValueError(f"{format_ip(address)}/{prefixlen} has no room for another host")
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stack.interface import GSO_TCPV4, Offload
+from stack.interface import GSO_TCPV4, Abilities, Offload
 from stack.link.cable import Cable
+from stack.link.offload import prepare
 from stack.wire.drop import WireError
 from tests.link.frames import take_apart, tcp_frame, whole
 
@@ -170,6 +171,9 @@ def test_a_damaged_frame_never_counts_as_verified(seed: int, gso_size: int) -> N
         assert note == Offload(gso_type=GSO_TCPV4, gso_size=1448, hdr_len=len(sent.head))
     else:
         assert note is None
+    (finished,) = prepare(sent._replace(offload=sent.offload and sent.offload._replace(gso_type=0)), Abilities())
+    difference = int.from_bytes(data, "big") ^ int.from_bytes(whole(finished), "big")
+    assert difference.bit_count() == 1
     if data[:14] == sent.head[:14]:  # the Ethernet header has nothing to protect it here
         with pytest.raises(WireError):
             take_apart(data)

@@ -56,6 +56,16 @@ def test_a_thousand_frames_leave_one_byte_in_the_descriptor(ends: list[CableEnd]
     assert not is_readable(b)
 
 
+def test_frames_that_are_each_due_before_the_last_leave_one_byte_too(ends: list[CableEnd]) -> None:
+    a, b = ends
+    for delay in (0.4, 0.3, 0.2, 0.1):
+        a.cable.delay = delay
+        a.write(out(b"sooner and sooner"), 1.0)
+    assert b.next_at() == 1.1
+    assert b.read(1.0) is None
+    assert not is_readable(b)
+
+
 def test_a_frame_sent_between_the_last_read_and_the_wait_is_not_slept_through(ends: list[CableEnd]) -> None:
     a, b = ends
     a.write(out(b"first"), 1.0)

@@ -80,6 +80,11 @@ def test_a_device_that_cuts_gets_the_frame_itself(frame: OutFrame) -> None:
     assert same is frame
 
 
+def test_a_device_that_cuts_but_does_not_checksum_is_no_use() -> None:
+    pieces = prepare(tcp_frame(bytes(3000), gso_size=1000), Abilities(tso4=True))
+    assert [take_apart(whole(piece))[1].seq for piece in pieces] == [1000, 2000, 3000]
+
+
 def test_what_is_larger_than_the_device_takes_is_cut_all_the_same() -> None:
     frame = tcp_frame(bytes(5000), gso_size=1448)
     size = frame.size - 14
