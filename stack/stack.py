@@ -26,7 +26,7 @@ from stack.tcp.protocol import Tcp
 from stack.timers import Timers
 from stack.udp import Udp
 from stack.wire import ethernet
-from stack.wire.address import BROADCAST4, LOOPBACK4, MAC_ZERO, is_group_mac, is_loopback, is_multicast
+from stack.wire.address import BROADCAST4, LOOPBACK4, MAC_ZERO, broadcast, is_group_mac, is_loopback, is_multicast
 from stack.wire.drop import Drop, WireError
 
 LOOPBACK_MTU = 65_536
@@ -46,6 +46,7 @@ class Stack:
         self.ready: list[Port] = []
         self.interfaces: list[Interface] = []
         self.own_addresses: dict[bytes, Interface] = {}
+        self.broadcasts: frozenset[bytes] = frozenset()  # of all our subnets
         self.routes = Routes()
         self.ipv4 = Ipv4(self)
         self.neighbors = Neighbors(self, self.ipv4.on_neighbor_failed)
@@ -91,6 +92,7 @@ class Stack:
         """The address is ours: packets for it are accepted and its subnet is on the link."""
         interface.addresses.append(wanted)
         self.own_addresses[wanted.address] = interface
+        self._find_broadcasts()
         self.routes.add(wanted.address, wanted.prefixlen, None, interface, source=wanted.address)
         self.routes.changed()
 
@@ -99,9 +101,14 @@ class Stack:
         self.acd.release(interface, address)
         interface.addresses = [a for a in interface.addresses if a.address != address]
         self.own_addresses.pop(address, None)
+        self._find_broadcasts()
         for route in [r for r in self.routes if r.interface is interface and r.source == address]:
             self.routes.remove(route)
         self.routes.changed()
+
+    def _find_broadcasts(self) -> None:
+        known = [broadcast(a.address, a.prefixlen) for i in self.interfaces for a in i.addresses]
+        self.broadcasts = frozenset(address for address in known if address is not None)
 
     def may_bind(self, address: bytes) -> bool:
         """Whether a socket may have `address` as its own."""

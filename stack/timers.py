@@ -2,13 +2,16 @@
 
 A timer that is moved later, as a retransmission timer is with every ACK, costs nothing: its entry stays where it is
 and is pushed again when it comes up too early. Equal deadlines run in the order they were set, so a run is
-repeatable.
+repeatable. Entries of timers that were turned off are swept out when they are the most of the heap: a keep-alive's
+would else hold a closed connection for two hours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+
+FEW = 64  # entries that are not worth a sweep
 
 
 class Timer:
@@ -40,6 +43,7 @@ class Timers:
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
         self._serial = 0
+        self._sweep_at = FEW  # entries
 
     def timer(self, run: Callable[[float], None]) -> Timer:
         """A new timer, off; `run(now)` is called when it is due."""
@@ -48,6 +52,23 @@ class Timers:
     def push(self, at: float, timer: Timer) -> None:
         self._serial += 1
         heappush(self._heap, (at, self._serial, timer))
+        if len(self._heap) > self._sweep_at:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Keep only the entries that stand for a timer that is on. In place, because `run` may be at work on it."""
+        kept = []
+        for entry in self._heap:
+            at, _, timer = entry
+            if timer._queued_at != at:
+                continue
+            if timer.at is None:
+                timer._queued_at = None
+            else:
+                kept.append(entry)
+        self._heap[:] = kept
+        heapify(self._heap)
+        self._sweep_at = 2 * len(kept) + FEW
 
     def next_at(self) -> float | None:
         """The earliest deadline that is on."""

@@ -72,11 +72,9 @@ class Ipv4:
     def _check_source(self, interface: Interface, packet: ipv4.Ipv4) -> None:
         # RFC 1122 3.2.1.3: the source must be a host's address, and 127/8 never appears outside a host.
         src = packet.src
-        if src[0] >= 224 and (is_multicast(src) or src == BROADCAST4):
+        if (src[0] >= 224 and (is_multicast(src) or src == BROADCAST4)) or src in self.stack.broadcasts:
             raise WireError(Drop.IP_SOURCE)
-        if not interface.is_loopback and (
-            src[0] == 127 or packet.dst[0] == 127 or self.stack.own_addresses.get(src) is interface
-        ):
+        if not interface.is_loopback and (src[0] == 127 or packet.dst[0] == 127 or src in self.stack.own_addresses):
             raise WireError(Drop.IP_SOURCE)
 
     def is_ours(self, interface: Interface, dst: bytes) -> bool:

@@ -17,9 +17,9 @@ from stack.tcp.listener import Listener
 from stack.tcp.port import TcpPort
 from stack.tcp.state import SYNCHRONIZED, State
 from stack.wire import icmpv4, ipv4, tcp
-from stack.wire.address import is_multicast, is_unspecified
+from stack.wire.address import is_loopback, is_multicast, is_unspecified
 from stack.wire.drop import Drop, WireError
-from stack.wire.sequence import gt, le
+from stack.wire.sequence import gt, le, lt
 
 if TYPE_CHECKING:
     from stack.ip.icmp import IcmpError
@@ -53,7 +53,8 @@ class Tcp:
             arrive(connection, segment, now)
             return
         # RFC 9293 3.10.7: nothing but unicast; RFC 1122 4.2.3.10.
-        if is_multicast(dst) or (not interface.is_loopback and self.stack.ipv4.is_broadcast(interface, dst)):
+        is_group = is_multicast(dst) or (not interface.is_loopback and self.stack.ipv4.is_broadcast(interface, dst))
+        if is_group or is_unspecified(src):
             raise WireError(Drop.TCP_NOT_UNICAST)
         local, remote = Endpoint(dst, segment.dst_port), Endpoint(src, segment.src_port)
         listener = self._listener(local)
@@ -94,7 +95,7 @@ class Tcp:
         src_port, dst_port, seq = QUOTE.unpack_from(original.payload)
         connection = self.connections.get((original.src, src_port, original.dst, dst_port))
         # RFC 5927 4.1: only if it quotes something that is in flight.
-        if connection is None or not (le(connection.snd_una, seq) and le(seq, connection.snd_max)):
+        if connection is None or not (le(connection.snd_una, seq) and lt(seq, connection.snd_max)):
             return False
         if report.type == icmpv4.DESTINATION_UNREACHABLE and report.code == icmpv4.FRAGMENTATION_NEEDED:
             self._smaller(connection, report.mtu, now)
@@ -151,11 +152,15 @@ class Tcp:
         """The local endpoint of a new connection: what is bound, filled in. Raises ENETUNREACH, EADDRINUSE,
         EADDRNOTAVAIL."""
         bound = port.local
-        address = (
-            bound.address
-            if bound and not is_unspecified(bound.address)
-            else self.stack.ip_for(remote.address).source_for(remote.address)
-        )
+        address = self.stack.ip_for(remote.address).source_for(remote.address)
+        if bound is not None and not is_unspecified(bound.address):
+            if (
+                is_loopback(bound.address)
+                and not is_loopback(address)
+                and remote.address not in self.stack.own_addresses
+            ):
+                raise error(errno.EINVAL, "from loopback to another host")
+            address = bound.address
 
         def is_free(number: int) -> bool:
             return (address, number, remote.address, remote.port) not in self.connections
