@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from stack.tcp.protocol import Tcp
 
 DEFAULT_MSS = 536  # RFC 9293 3.7.1: what to assume when the other end says nothing
+MAX_PACKET = 65_535  # bytes: an IP packet's length field, which loopback's MTU is beyond
 MIN_MSS = 88  # Linux's floor: below it a hostile peer makes us send headers only
 QUICK_ACKS = 16  # segments acknowledged at once at the start, while the sender's window is small (as Linux)
 
@@ -86,7 +87,7 @@ class Connection:
         hop = stack.route_to(remote.address)
         interface = hop.interface if hop else stack.loopback
         self.own_mss = self._own_mss(interface.mtu)
-        self.gso_max = min(interface.abilities.gso_max, 65_535)
+        self.gso_max = min(interface.abilities.gso_max, MAX_PACKET)
         self.receive_limit = interface.receive_limit
         self.rcvbuf = self._rcvbuf()
         self.rcv_wscale = scale_for(self.rcvbuf)
@@ -110,7 +111,7 @@ class Connection:
         self.keepalive_timer = stack.timers.timer(lambda now: timers.on_keepalive(self, now))
 
     def _own_mss(self, mtu: int) -> int:
-        mss = mtu - self.ip.header_length - 20
+        mss = min(mtu, MAX_PACKET) - self.ip.header_length - 20
         return min(mss, self.options.maxseg) if self.options.maxseg else mss
 
     # --- derived

@@ -14,7 +14,7 @@ from stack.port import Endpoint, Options, Port, error
 from stack.tcp.connection import Connection
 from stack.tcp.listener import Listener
 from stack.tcp.state import CAN_SEND, State
-from stack.wire.address import is_multicast, is_unspecified
+from stack.wire.address import BROADCAST4, is_multicast, is_unspecified
 
 if TYPE_CHECKING:
     from stack.tcp.protocol import Tcp
@@ -70,7 +70,8 @@ class TcpPort(Port):
             address = self.stack.loopback_address  # as Linux: "this host"
         if port == 0:
             raise error(errno.ECONNREFUSED, "port 0")
-        if is_multicast(address) or address == b"\xff\xff\xff\xff":
+        # RFC 9293 3.9.2.3 (MUST-46): an OPEN to what is no single host is an error.
+        if is_multicast(address) or address == BROADCAST4 or address in self.stack.broadcasts:
             raise error(errno.ENETUNREACH)
         remote = Endpoint(address, port)
         local = self._protocol.local_for(self, remote)
@@ -216,7 +217,8 @@ class TcpPort(Port):
             return False
         if connection.state not in CAN_SEND or connection.is_fin_wanted:
             return True  # a write would fail at once
-        return self.room(connection)
+        self._has_room = self.room(connection)
+        return self._has_room
 
     def hung_up(self) -> bool:
         if self.listener is not None:

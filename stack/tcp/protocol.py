@@ -129,7 +129,9 @@ class Tcp:
 
     def bind(self, port: TcpPort, address: bytes, number: int) -> None:
         """Give the port a local endpoint. Raises EADDRINUSE."""
-        if number and not port.options.reuse_address and self._in_use(address, number):
+        if number == 0:
+            number = self.bindings.ephemeral(lambda n: not self.bindings.at(n) and not self._in_use(address, n))
+        elif not port.options.reuse_address and self._in_use(address, number):
             raise error(errno.EADDRINUSE)
         self.bindings.bind(port, address, number, may_share)
 
