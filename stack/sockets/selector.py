@@ -40,12 +40,10 @@ class Entry:
             self.candidates.append(self)
 
     def ready(self) -> int:
-        """Which of the events waited for are there now. An error or a hang-up is all of them, as with epoll."""
+        """Which of the events waited for are there now. An error or a hang-up is both."""
         if self.sock.is_closed:
             return 0
         wanted, port = self.key.events, self.sock.port
-        if port.hung_up():
-            return wanted
         ready = EVENT_READ if wanted & EVENT_READ and port.readable() else 0
         return ready | (EVENT_WRITE if wanted & EVENT_WRITE and port.writable() else 0)
 

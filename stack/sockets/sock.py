@@ -188,9 +188,6 @@ class Socket(Transfer):
     def accept(self) -> tuple[Socket, Address]:
         """(socket, address) of the next connection."""
         child = self._do(self._accept, self.readable, 0, self._subject.receive_timeout)
-        # As the standard library: a listener with a timeout gives blocking sockets.
-        if self._module.getdefaulttimeout() is None and self._timeout:
-            child.setblocking(True)
         return child, from_endpoint(child._port.remote)
 
     def _accept(self, now: float) -> Socket | None:

@@ -80,9 +80,13 @@ def test_a_full_device_keeps_the_order(node: Engine) -> None:
     device.unblock_writing(room=4)
     until(lambda: len(device.written) == 7)
     send(node, interface, range(20, 25))
+    with node:  # there is room before the loop has noticed: what waits still goes first
+        device.room = 1 << 30
+        node.stack._out.append(frame(interface, 25))
+    assert len(device.written) == 7
     device.unblock_writing()
-    until(lambda: len(device.written) == 25)
-    assert numbers(device) == list(range(25))
+    until(lambda: len(device.written) == 26)
+    assert numbers(device) == list(range(26))
     assert Drop.DEVICE_FULL not in node.stack.drops
 
 
@@ -249,7 +253,8 @@ def test_wait_lets_go_of_every_depth_and_only_whose_condition_is_true_wakes(node
 
         with node, node, node:
             node.wait(condition)
-            woken.append(name)
+            assert node._depth == 3
+        woken.append(name)
 
     threads = [threading.Thread(target=waiter, args=(name,), daemon=True) for name in "abc"]
     for thread in threads:
@@ -356,6 +361,47 @@ def test_the_lock_is_to_be_had_during_a_flood(node: Engine) -> None:
     device.pour(itertools.repeat(bytes(60_000)))
     until(lambda: interface.counters.rx_packets > 100)
     assert best_p99(node) < P99
+    device.pour(iter(()))
+
+
+class WatchedGate:
+    """The engine's gate, which notes how much had been read when somebody else than the loop closed it."""
+
+    def __init__(self, node: Engine, device: ScriptedDevice) -> None:
+        self.node = node
+        self.device = device
+        self.inner = node._gate
+        self.reads = 0
+
+    def __enter__(self) -> None:
+        self.inner.acquire()
+        if threading.current_thread() is not self.node._thread:
+            self.reads = self.device.reads
+
+    def __exit__(self, *exc: object) -> None:
+        self.inner.release()
+
+    def locked(self) -> bool:
+        return self.inner.locked()
+
+
+def test_whoever_waits_is_next(node: Engine) -> None:
+    """The loop ends its hold with the frame in hand and does not take the lock again before the one who waits."""
+    device = ScriptedDevice()
+    node.attach(device)
+    with node:
+        gate: Any = WatchedGate(node, device)
+        node._gate = gate
+    device.pour(itertools.repeat(bytes(60)))
+    until(lambda: device.reads > 100)
+    late = []
+    for _ in range(300):
+        gate.reads = -1
+        with node:
+            assert gate.reads >= 0, "the gate was not used"
+            late.append(device.reads - gate.reads)
+        time.sleep(0.0005)
+    assert max(late) <= 1
     device.pour(iter(()))
 
 

@@ -81,6 +81,41 @@ def test_a_finalizer_of_the_collector_inside_the_lock() -> None:
         server.close()
 
 
+class Owner:
+    def __init__(self, sock: Any) -> None:
+        self.sock = sock
+
+    def __del__(self) -> None:
+        self.sock.close()
+
+
+def test_a_finalizer_that_closes_somebody_elses_socket() -> None:
+    with Pair() as pair:
+        with pair.b.create_server(("", 1)) as listener:
+            sock = pair.a.create_connection(("10.0.0.2", 1))
+            server = listener.accept()[0]
+        server.settimeout(5)
+        knot: Any = Knot(Owner(sock))
+        del knot
+        gc.collect()
+        assert sock.fileno() == -1
+        assert server.recv(1) == b""
+        server.close()
+
+
+def test_closing_while_holding_the_core() -> None:
+    with Pair() as pair, pair.b.create_server(("", 1)) as listener:
+        sock = pair.a.create_connection(("10.0.0.2", 1))
+        server = listener.accept()[0]
+        server.settimeout(5)
+        with pair.engines[0]:
+            sock.close()
+            assert not sock.port.is_closed, "not before the hold is over"
+        assert sock.port.is_closed
+        assert server.recv(1) == b""
+        server.close()
+
+
 def test_no_entry_from_the_collector() -> None:
     node = new_engine()
     seen: list[Any] = []

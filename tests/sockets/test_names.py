@@ -10,6 +10,7 @@ import pytest
 
 from stack.sim import World
 from stack.socket import SocketModule
+from stack.sockets.addresses import Resolved
 
 
 @pytest.fixture
@@ -81,12 +82,17 @@ def test_nobody_to_ask(ours: Any, name: str) -> None:
 
 def test_a_resolver_plugs_in(ours: Any) -> None:
     asked = []
+    addresses = [(socket.AF_INET, "10.0.0.1"), (socket.AF_INET, "10.0.0.9")]
 
-    def resolver(name: str, family: int) -> list[tuple[int, str]]:
-        asked.append((name, family))
-        return [(socket.AF_INET, "10.0.0.1"), (socket.AF_INET, "10.0.0.9")] if name == "host.example" else []
+    class Book:
+        def forward(self, name: str, family: int) -> Resolved:
+            asked.append((name, family))
+            return Resolved("box.example", [name], addresses if name == "host.example" else [])
 
-    ours.names.resolver = resolver
+        def reverse(self, literal: str) -> Resolved | None:
+            return Resolved("box.example", ["host.example"], []) if literal == "10.0.0.9" else None
+
+    ours.names.resolver = Book()
     infos = ours.getaddrinfo("host.example", 80, 0, ours.SOCK_STREAM)
     assert [info[4] for info in infos] == [("10.0.0.1", 80), ("10.0.0.9", 80)]
     assert asked == [("host.example", 0)]
@@ -97,6 +103,15 @@ def test_a_resolver_plugs_in(ours: Any) -> None:
         ours.getaddrinfo("other.example", 80)
     ours.getaddrinfo("10.0.0.2", 80)
     assert len(asked) == 3, "nobody is asked about a literal"
+    (info,) = ours.getaddrinfo("host.example", 80, 0, ours.SOCK_STREAM, 0, ours.AI_CANONNAME)[:1]
+    assert info[3] == "box.example"
+    both = ["10.0.0.1", "10.0.0.9"]
+    assert ours.gethostbyname_ex("host.example") == ("box.example", ["host.example"], both)
+    assert ours.gethostbyname_ex("10.0.0.2") == ("10.0.0.2", [], ["10.0.0.2"])
+    assert ours.gethostbyaddr("10.0.0.9") == ("box.example", ["host.example"], ["10.0.0.9"])
+    assert ours.getfqdn("host.example") == "host.example"  # its first address has no name
+    assert ours.getnameinfo(("10.0.0.9", 80), 0) == ("box.example", "http")
+    assert ours.getnameinfo(("10.0.0.8", 80), 0) == ("10.0.0.8", "http")
 
 
 def test_backwards(ours: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -375,6 +376,41 @@ def test_linger_waits_for_the_other_end(net: Net) -> None:
     while part := server.recv(1 << 16):
         received += len(part)
     assert received == 100_000
+    task.join()
+
+
+@pytest.mark.parametrize("net", ["world"], indirect=True)
+def test_how_long_linger_waits(net: Net) -> None:
+    """Until the FIN is acknowledged, or for so many seconds; without the option not at all."""
+    world, cable = net.here.engine.world, net.here.engine.world.cables[0]
+    for option, loss, least, most in (((0, 0), 0.0, 0.0, 0.0), ((1, 5), 0.0, 0.99, 1.1), ((1, 5), 1.0, 4.99, 5.01)):
+        client, _ = net.pair()
+        client.setsockopt(net.here.SOL_SOCKET, net.here.SO_LINGER, struct.pack("ii", *option))
+        cable.delay, cable.loss = 0.5, loss
+        began = world.now()
+        client.close()
+        assert least <= world.now() - began <= most
+        cable.delay, cable.loss = 0.0005, 0.0
+
+
+@pytest.mark.parametrize("net", ["world"], indirect=True)
+def test_a_trickle_does_not_extend_sendalls_timeout(net: Net) -> None:
+    world = net.here.engine.world
+    client, server = net.pair()
+
+    def trickle() -> None:
+        for _ in range(40):
+            net.sleep(0.5)
+            with suppress(BlockingIOError):
+                server.recv(1 << 19)
+
+    server.setblocking(False)
+    task = net.spawn(trickle)
+    client.settimeout(10.0)
+    began = world.now()
+    with pytest.raises(TimeoutError):
+        client.sendall(bytes(64 << 20))
+    assert world.now() - began == pytest.approx(10.0, abs=0.5)
     task.join()
 
 

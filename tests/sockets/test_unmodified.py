@@ -1,4 +1,4 @@
-"""The standard library's own servers and clients, imported anew over our `socket` and `selectors`, not a line changed."""
+"""The standard library's own servers and clients, imported anew over our `socket` and `selectors`, unchanged."""
 
 from __future__ import annotations
 
