@@ -59,7 +59,7 @@ def room(name: str) -> str:
         return "link"
     if name in ENGINES:
         return "engine"
-    if second in ("socket", "sockets", "selectors", "selector", "socketmodule"):
+    if second in ("socket", "sockets", "selectors", "selector", "socketmodule", "resolver", "leases"):
         return "socket"
     return "composition" if name == "stack.stack" else "core"
 
