@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from apps.node import Node
 
 MANUAL = """\
-serve NAME[:PORT]...    runs services until Ctrl-C, and says at the end whom they served
+serve NAME[:PORT][=SETTING]...    runs services until Ctrl-C, and says at the end whom they served
 At the prompt, services.start('echo') does so without waiting. The services are
-""" + "\n".join(f"  {kind.name:8}  {kind.text}" for kind in KINDS.values())
+""" + "\n".join(
+    f"  {kind.name:8}  {kind.text}" + (f"; {kind.name}={kind.takes}" if kind.takes else "") for kind in KINDS.values()
+)
 
 
 def command(node: Node, arguments: list[str]) -> int:
@@ -27,8 +29,8 @@ def command(node: Node, arguments: list[str]) -> int:
     started = []
     try:
         wanted = [parse_name(word) for word in arguments]
-        for kind, port in wanted:
-            service = node.services.start(kind.name, port)
+        for kind, port, setting in wanted:
+            service = node.services.start(kind.name, port, setting=setting)
             started.append(service)
             print(f"{service.name} on {service.ports}: {kind.text}", flush=True)
             print(f"  exposes {kind.exposes}", file=sys.stderr, flush=True)

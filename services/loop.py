@@ -7,6 +7,7 @@ refuses to let one client's failure end another's conversation, and starts no th
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +25,8 @@ class Loop:
         self.socket = socket
         self.READ: int = selectors.EVENT_READ
         self.WRITE: int = selectors.EVENT_WRITE
+        # Seconds, monotonic: the node's clock on the node's sockets, which may be virtual.
+        self.now: Callable[[], float] = socket.engine.now if hasattr(socket, "engine") else time.monotonic
         self.last_fault = ""  # the traceback of the last exception a callback let through: a bug of ours
         self._selector = selectors.DefaultSelector()
         self._is_stopping = False

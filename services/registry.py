@@ -3,13 +3,18 @@ only."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from services.chargen import Chargen
+from services.dhcp import DhcpServer
 from services.discard import Discard
+from services.dns import Dns
 from services.echo import Echo
 from services.http import Http
+from services.loop import Loop
 from services.service import Service
 
-KINDS: dict[str, type[Service]] = {kind.name: kind for kind in (Echo, Discard, Chargen, Http)}
+KINDS: dict[str, type[Service]] = {kind.name: kind for kind in (Echo, Discard, Chargen, Http, DhcpServer, Dns)}
 
 
 def kind_of(name: str) -> type[Service]:
@@ -20,10 +25,28 @@ def kind_of(name: str) -> type[Service]:
         raise ValueError(f"there is no service {name!r}; there are {', '.join(KINDS)}") from None
 
 
-def parse_name(name: str) -> tuple[type[Service], int | None]:
-    """'echo' or 'echo:7007' as the class and the port asked for; ValueError with one clear line otherwise."""
+class Wanted(NamedTuple):
+    kind: type[Service]
+    port: int | None  # None: its own
+    setting: str  # "" if there is none
+
+
+def parse_name(text: str) -> Wanted:
+    """'echo', 'echo:7007' or 'dns=lab.zone' as what is asked for; ValueError with one clear line otherwise."""
+    name, equals, setting = text.partition("=")
     word, colon, port = name.partition(":")
     kind = kind_of(word)
     if colon and not (port.isascii() and port.isdigit() and int(port) < 65536):
-        raise ValueError(f"{name}: a port is a number from 0 to 65535, not {port!r}")
-    return kind, int(port) if colon else None
+        raise ValueError(f"{text}: a port is a number from 0 to 65535, not {port!r}")
+    if equals and not kind.takes:
+        raise ValueError(f"{text}: {word} has nothing to be set")
+    return Wanted(kind, int(port) if colon else None, setting)
+
+
+def open_service(kind: type[Service], loop: Loop, address: str, port: int | None, setting: str) -> Service:
+    """A running service. Raises ValueError for a setting that makes no sense, OSError for a port."""
+    if not kind.takes:
+        if setting:
+            raise ValueError(f"{kind.name} has nothing to be set")
+        return kind(loop, address, port)
+    return kind(loop, address, port, setting)  # type: ignore[call-arg]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from services.loop import Loop
-from services.registry import KINDS, kind_of
+from services.registry import KINDS, kind_of, open_service
 from services.service import Service
 
 
@@ -28,18 +28,19 @@ class Services:
         self._spawn = spawn
         self._runs: dict[tuple[str, int], _Run] = {}
 
-    def start(self, name: str, port: int | None = None, address: str = "") -> Service:
-        """Start a service on its own port or another (0: any free one), of one address or all.
+    def start(self, name: str, port: int | None = None, address: str = "", setting: str = "") -> Service:
+        """Start a service on its own port or another (0: any free one), of one address or all; `setting` is what it
+        `takes`.
 
-        Returns the service, which shows its clients. Raises ValueError for a name that is none, OSError if the port
-        is not to be had.
+        Returns the service, which shows its clients. Raises ValueError for a name that is none or a setting that makes
+        no sense, OSError if the port is not to be had.
         """
         kind = kind_of(name)
         if port is not None and not 0 <= port < 65536:
             raise ValueError(f"a port is a number from 0 to 65535, not {port}")
         loop = Loop(self._socket, self._selectors)
         try:
-            service = kind(loop, address, port)
+            service = open_service(kind, loop, address, port, setting)
         except BaseException:
             loop.close()
             raise

@@ -134,6 +134,7 @@ class Service:
     port: ClassVar[int]  # where the RFC or custom has it
     text: ClassVar[str]  # what it does, in one line
     exposes: ClassVar[str]  # what a stranger gets from it, in one line
+    takes: ClassVar[str] = ""  # what may be set when it is started, as in dns=FILE; "" for nothing
     conversation: ClassVar[type[Conversation]] = Conversation
     has_udp: ClassVar[bool] = True
 

@@ -133,8 +133,8 @@ class UdpPort(DatagramPort):
         assert self.local is not None
         score = 0
         if not is_unspecified(self.local.address):
-            if self.local.address != local.address and not (to_many and self.remote is None):
-                return -1
+            if self.local.address != local.address:
+                return -1  # as Linux: who is bound to one address hears what is sent to that, and no broadcasts
             score += 1
         if self.remote is not None:
             if self.remote != remote:
