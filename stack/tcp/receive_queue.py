@@ -1,8 +1,8 @@
 """What has arrived and the user has not read: in order as views of the frames, and out of order until the hole is
 filled.
 
-Payloads under 512 bytes are copied out, so that a small one does not pin its whole frame; the one copy of the others
-is in `read`. Out-of-order data is bounded by the window in bytes and by a count in segments.
+Pieces under 512 bytes are copied out, so that a small one does not pin its whole frame; the one copy of the others is
+in `read`. Out-of-order data is bounded by the window in bytes and by a count in segments.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ class ReceiveQueue:
 
     def insert(self, position: int, data: memoryview | bytes) -> bool:
         """Keep `data`, which begins at `position`; True if `next` advanced. What is there already stays as it is."""
-        if len(data) < COPY_BELOW:
-            data = bytes(data)
         if position > self.next:
             self._hold(position, data)
             return False
@@ -45,7 +43,12 @@ class ReceiveQueue:
         return True
 
     def _append(self, data: memoryview | bytes) -> None:
-        self._chunks.append(data)
+        if len(data) >= COPY_BELOW:
+            self._chunks.append(data)
+        elif self._chunks and len(self._chunks[-1]) + len(data) <= COPY_BELOW:
+            self._chunks[-1] = bytes(self._chunks[-1]) + data  # single bytes would else take fifty each
+        else:
+            self._chunks.append(bytes(data))
         self.available += len(data)
         self.next += len(data)
 
@@ -65,7 +68,7 @@ class ReceiveQueue:
             after = held[index][0] if index < len(held) else None
             piece = data if after is None else data[: max(0, after - position)]
             if len(piece):
-                held.insert(index, (position, piece))
+                held.insert(index, (position, bytes(piece) if len(piece) < COPY_BELOW else piece))
                 self.held += len(piece)
                 index += 1
             if after is None:

@@ -32,16 +32,22 @@ TRANSITIONS: frozenset[tuple[State, State]] = frozenset(
         (_S.SYN_SENT, _S.SYN_RECEIVED),  # simultaneous open
         (_S.SYN_SENT, _S.ESTABLISHED),
         (_S.SYN_RECEIVED, _S.ESTABLISHED),
-        (_S.SYN_RECEIVED, _S.FIN_WAIT_1),
-        (_S.SYN_RECEIVED, _S.CLOSE_WAIT),  # ACK and FIN in one segment
         (_S.ESTABLISHED, _S.FIN_WAIT_1),
         (_S.ESTABLISHED, _S.CLOSE_WAIT),
         (_S.FIN_WAIT_1, _S.FIN_WAIT_2),
         (_S.FIN_WAIT_1, _S.CLOSING),  # simultaneous close
-        (_S.FIN_WAIT_1, _S.TIME_WAIT),  # their FIN carries the ACK of ours
         (_S.FIN_WAIT_2, _S.TIME_WAIT),
         (_S.CLOSE_WAIT, _S.LAST_ACK),
         (_S.CLOSING, _S.TIME_WAIT),
+    }
+)
+
+# Arrows of figure 5 and of note 2 below it that are taken in two steps: the ACK's, then the FIN's or the CLOSE's.
+IN_TWO_STEPS: frozenset[tuple[State, State]] = frozenset(
+    {
+        (_S.SYN_RECEIVED, _S.FIN_WAIT_1),  # a CLOSE waits for ESTABLISHED (RFC 9293 3.10.4)
+        (_S.SYN_RECEIVED, _S.CLOSE_WAIT),  # by ESTABLISHED: ACK and FIN in one segment
+        (_S.FIN_WAIT_1, _S.TIME_WAIT),  # by FIN-WAIT-2: their FIN carries the ACK of ours
     }
 )
 
