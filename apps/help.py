@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pydoc
 import sys
+from textwrap import shorten
 from typing import Any
 
 from apps.registry import APPS, App, register
@@ -29,7 +30,7 @@ KEYS = {
 
 def overview() -> str:
     """Every command with one line."""
-    rows = {app.name: app.text for app in APPS.values()} | OBJECTS | KEYS
+    rows = {name: APPS[name].text for name in sorted(APPS) if name not in OBJECTS} | OBJECTS | KEYS
     width = max(map(len, rows))
     return "\n".join(f"  {name:{width}}  {text}" for name, text in rows.items())
 
@@ -87,8 +88,10 @@ def _members(value: Any) -> str:
     for name in dir(type(value)):
         member = getattr(type(value), name, None)
         text = (getattr(member, "__doc__", None) or "").strip().split("\n")[0]
-        if not name.startswith("_") and text and (callable(member) or isinstance(member, property)):
-            lines.append(f"  {name:12}  {text}")
+        if name.startswith("_") or name == "completions" or not text:
+            continue
+        if callable(member) or isinstance(member, property):
+            lines.append(f"  {name:12}  {shorten(text, 64, placeholder=' ...')}")
     return "\n".join(lines)
 
 

@@ -30,7 +30,17 @@ from stack.stack import Stack
 from stack.tcp.state import State
 from stack.trace.recorder import Recorder
 from stack.trace.trace import Trace
-from stack.wire.address import ANY4, format_ip, in_prefix, parse_ip, parse_prefix
+from stack.wire.address import (
+    ANY4,
+    broadcast,
+    format_ip,
+    in_prefix,
+    is_loopback,
+    is_multicast,
+    network,
+    parse_ip,
+    parse_prefix,
+)
 
 DEFAULT_ADDRESS = "192.168.1.3/24"
 PEER_SERVICES = ("echo", "http")
@@ -213,11 +223,26 @@ class Node(Station):
 
 
 def _with_prefix(text: str) -> str:
-    """'192.168.1.3/24', checked; the prefix length is 24 if it is not given. ValueError."""
+    """'192.168.1.3/24', checked to be a host's; the prefix length is 24 if it is not given. ValueError."""
     text = text if "/" in text else f"{text}/24"
-    address, _ = parse_prefix(text)
+    address, prefixlen = parse_prefix(text)
     if len(address) != 4:
         raise ValueError(f"{text}: IPv6 is not built yet")
+    kind = ""
+    if is_multicast(address):
+        kind = "a multicast address"
+    elif is_loopback(address):
+        kind = "a loopback address"
+    elif address[0] == 0 or address[0] >= 240:
+        kind = "no host's address"
+    elif prefixlen == 0:
+        kind = "on no network: a prefix length is from 1 to 32"
+    elif prefixlen < 31 and address == broadcast(address, prefixlen):
+        kind = "the broadcast address of its network"
+    elif prefixlen < 31 and address == network(address, prefixlen):
+        kind = "the address of the network itself"
+    if kind:
+        raise ValueError(f"{text} is {kind}")
     return text
 
 

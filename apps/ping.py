@@ -29,6 +29,8 @@ usage: ping [options] HOST
   -b            allow a broadcast address
   --json        one JSON document at the end instead of text"""
 
+COUNT = 3  # unless somebody says otherwise, on the command line apart
+
 MANUAL = """\
 ping(host, count=3, interval=1.0, timeout=10.0, deadline=None, size=56, ttl=None,
      quiet=False, numeric=False, timestamps=False, outstanding=False, broadcast=False)
@@ -41,7 +43,7 @@ It is true if a reply came. count=None goes on until Ctrl-C. As a command:
 
 def ping(
     host: str,
-    count: int | None = 3,
+    count: int | None = COUNT,
     interval: float = 1.0,
     timeout: float = 10.0,
     deadline: float | None = None,
@@ -97,10 +99,17 @@ class UsageError(Exception):
         self.shows_usage = shows_usage
 
 
-def command(node: Host, arguments: list[str]) -> int:
-    """The command: its exit code."""
+def typed(node: Host, arguments: list[str]) -> int:
+    """The command as typed at the prompt: it ends after a few replies, like the function."""
+    return command(node, arguments, COUNT)
+
+
+def command(node: Host, arguments: list[str], count: int | None = None) -> int:
+    """The command: its exit code. `count` counts if neither -c nor -w is given."""
     try:
         options, host, is_json = parse(arguments)
+        if options.count is None and options.deadline is None:
+            options.count = count
         if host is None:
             print(USAGE)
             return 0
@@ -109,7 +118,7 @@ def command(node: Host, arguments: list[str]) -> int:
         print(f"ping: {e}" + (f"\n\n{USAGE}" if e.shows_usage else ""), file=sys.stderr)
         return 2
     except (PingError, ValueError) as e:
-        print(f"ping: {getattr(e, 'strerror', None) or e}", file=sys.stderr)
+        print(f"ping: {e}", file=sys.stderr)
         return 2
     is_short = options.deadline is not None and options.count is not None and result.received < options.count
     return 1 if not result or is_short else 0
@@ -151,4 +160,4 @@ def parse(arguments: list[str]) -> tuple[Options, str | None, bool]:
     return options, rest[0], is_json
 
 
-register(App("ping", ping, command, "send ICMP echo requests to a host", MANUAL))
+register(App("ping", ping, command, "send ICMP echo requests to a host", MANUAL, typed))

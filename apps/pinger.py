@@ -149,6 +149,9 @@ class PingResult:
 class PingError(OSError):
     """Nothing could be sent. The text is ping's own, without its name."""
 
+    def __str__(self) -> str:
+        return str(self.strerror)
+
 
 class Pinger:
     """One ping of one host. Raises PingError if the host has no address or no route, ValueError for the options."""

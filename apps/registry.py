@@ -17,6 +17,7 @@ class App(NamedTuple):
     command: Callable[[Any, list[str]], int] | None
     text: str  # what it does, in one line
     manual: str  # the rest of what `help('name')` says
+    typed: Callable[[Any, list[str]], int] | None = None  # None: as `command`
 
 
 APPS: dict[str, App] = {}

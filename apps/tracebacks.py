@@ -10,6 +10,7 @@ from traceback import TracebackException
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = tuple(str(ROOT / name) for name in ("apps", "stack", "services", "node.py"))
+PACKAGES = ("apps", "stack", "services")
 PROMPT = "<prompt"  # what the names of sources typed at the prompt or given by -c begin with
 
 
@@ -27,7 +28,9 @@ def render(error: BaseException) -> str:
     typed = [frame for frame in trace.stack if frame.filename.startswith(PROMPT) and frame.name == "<module>"]
     is_one_line = len(typed) == len(trace.stack) == 1 and trace.__cause__ is None
     if is_one_line and (trace.__context__ is None or trace.__suppress_context__):
-        return "".join(trace.format_exception_only())
+        module = type(error).__module__
+        text = "".join(trace.format_exception_only())
+        return text.removeprefix(f"{module}.") if module.partition(".")[0] in PACKAGES else text
     return "".join(trace.format())
 
 

@@ -7,22 +7,19 @@ session; whatever the node prints meanwhile appears above the line being typed.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.completion import CompleteEvent, Completer, Completion
-from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition, is_searching
+from prompt_toolkit.filters import is_searching
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
-from prompt_toolkit.shortcuts import CompleteStyle
 
 from apps.shell import toolbar
-from apps.shell.completion import complete
+from apps.shell.completion import columns, common_start, complete
 from apps.shell.interpreter import Interpreter
 from apps.shell.screen import Screen
 
@@ -63,9 +60,6 @@ def run(node: Node, namespace: dict[str, Any], banner: str = "") -> int:
 def _session(node: Node, interpreter: Interpreter) -> PromptSession[str]:
     return PromptSession(
         history=_history(),
-        completer=_Completer(interpreter),
-        complete_style=CompleteStyle.READLINE_LIKE,
-        complete_while_typing=False,
         reserve_space_for_menu=0,
         multiline=True,
         prompt_continuation=CONTINUATION,
@@ -90,19 +84,8 @@ def _history() -> History:
         return InMemoryHistory()
 
 
-class _Completer(Completer):
-    def __init__(self, interpreter: Interpreter) -> None:
-        self._interpreter = interpreter
-
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterator[Completion]:
-        interpreter = self._interpreter
-        found = complete(document.text_before_cursor, interpreter.namespace, interpreter.node)
-        for word in found.words:
-            yield Completion(word, -found.length)
-
-
 def _keys(interpreter: Interpreter) -> KeyBindings:
-    """Enter runs what is complete and else begins a line; Tab indents where there is nothing to complete."""
+    """Enter runs what is complete and else begins a line; Tab completes, lists, or indents an empty line."""
     keys = KeyBindings()
 
     @keys.add("enter", filter=~is_searching)
@@ -117,15 +100,18 @@ def _keys(interpreter: Interpreter) -> KeyBindings:
         indent = line[: len(line) - len(line.lstrip())] + (INDENT if line.rstrip().endswith(":") else "")
         buffer.insert_text("\n" + indent)
 
-    @Condition
-    def is_in_indent() -> bool:
-        from prompt_toolkit.application import get_app
-
-        document = get_app().current_buffer.document
-        return document.line_count > 1 and not document.current_line_before_cursor.strip()
-
-    @keys.add("tab", filter=is_in_indent)
+    @keys.add("tab")
     def tab(event: KeyPressEvent) -> None:
-        event.current_buffer.insert_text(INDENT)
+        buffer = event.current_buffer
+        if buffer.document.line_count > 1 and not buffer.document.current_line_before_cursor.strip():
+            buffer.insert_text(INDENT)
+            return
+        found = complete(buffer.document.text_before_cursor, interpreter.namespace, interpreter.node)
+        common = common_start(found.words)
+        if len(common) > found.length:
+            buffer.insert_text(common[found.length :])
+        elif len(found.words) > 1:
+            # Above the line, as a shell lists them: a menu below it would need room kept free there at all times.
+            print(columns(found.words, shutil.get_terminal_size().columns))
 
     return keys

@@ -56,6 +56,23 @@ def complete(text: str, namespace: dict[str, Any], node: Node) -> Found:
     return Found(0, [])
 
 
+def common_start(words: list[str]) -> str:
+    """The characters all words begin with."""
+    if not words:
+        return ""
+    first, last = min(words), max(words)  # in order, so that what these two share all do
+    length = next((n for n, (a, b) in enumerate(zip(first, last)) if a != b), min(len(first), len(last)))
+    return first[:length]
+
+
+def columns(words: list[str], width: int) -> str:
+    """The words in as many columns as `width` characters have room for, read downwards, as ls(1) has them."""
+    cell = max(map(len, words)) + 2
+    height = -(-len(words) // max(1, width // cell))
+    rows = [words[row::height] for row in range(height)]
+    return "\n".join("".join(f"{word:{cell}}" for word in row).rstrip() for row in rows)
+
+
 def _matching(start: str, words: Iterable[str]) -> Found:
     return Found(len(start), [word for word in dict.fromkeys(words) if word.startswith(start)])
 

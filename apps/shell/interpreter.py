@@ -74,7 +74,8 @@ class Interpreter:
         except ValueError as e:
             print(f"{text.split()[0]}: {e}".lower())
             return
-        command = APPS[name].command
+        app = APPS[name]
+        command = app.typed or app.command
         assert command is not None
         command(self.node, arguments)
 
