@@ -216,17 +216,19 @@ class Neighbors:
 
     def _create(self, interface: Interface, address: bytes, now: float) -> Neighbor:
         if len(self._entries) >= self.stack.config.arp_cache_size:
-            self._evict()
+            self._evict(now)
         entry = Neighbor(interface, address, self, now)
         self._entries[(interface.index, address)] = entry
         return entry
 
-    def _evict(self) -> None:
+    def _evict(self, now: float) -> None:
         """Make room: the oldest entry that nobody waits for goes, else the oldest."""
         idle = (State.STALE, State.FAILED)
         key = next((k for k, e in self._entries.items() if e.state in idle), None) or next(iter(self._entries))
         entry = self._entries.pop(key)
         entry.timer.cancel()
+        for _ in entry.queue:
+            self.stack.drop(Dropped(Drop.NEIGHBOR_QUEUE_FULL, entry.interface, True), now)
 
     def _enter(self, entry: Neighbor, state: State, now: float) -> None:
         if entry.state is not state:

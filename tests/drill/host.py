@@ -96,6 +96,7 @@ class Host:
         self.interface = Interface("tap0", MAC, mtu, abilities, receive_limit)
         self.stack.attach(self.interface, start)
         self.stack.add_address(self.interface, ADDRESS, 24, start)
+        self.settle()
         if gateway is not None:
             self.stack.routes.add(ANY4, 0, gateway, self.interface)
         if answers_arp:
