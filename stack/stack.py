@@ -163,11 +163,12 @@ class Stack:
 
     def _frame_input(self, interface: Interface, frame: bytes, now: float, offload: Offload | None) -> None:
         header = ethernet.parse(frame)
-        if header.dst != interface.mac and not is_group_mac(header.dst):
+        is_group = header.dst != interface.mac
+        if is_group and not is_group_mac(header.dst):
             raise WireError(Drop.NOT_OUR_MAC)
         if header.ethertype == ethernet.ETHERTYPE_IPV4:
             verified = offload is not None and (offload.needs_checksum or offload.verified)
-            self.ipv4.input(interface, header.payload, verified, now)
+            self.ipv4.input(interface, header.payload, verified, is_group, now)
         elif header.ethertype == ethernet.ETHERTYPE_ARP and not interface.is_loopback:
             self.neighbors.arp_input(interface, header.payload, now)
         else:

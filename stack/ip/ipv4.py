@@ -43,8 +43,8 @@ class Ipv4:
 
     # --- in
 
-    def input(self, interface: Interface, data: memoryview, verified: bool, now: float) -> None:
-        """One packet from the link. Raises WireError for what is dropped."""
+    def input(self, interface: Interface, data: memoryview, verified: bool, is_group: bool, now: float) -> None:
+        """One packet from the link; `is_group` if its frame was to a group. Raises WireError for what is dropped."""
         packet = ipv4.parse(data)
         self._check_source(interface, packet)
         # RFC 2131 4.1: a DHCP client takes unicast to the address that it does not have yet.
@@ -52,6 +52,8 @@ class Ipv4:
             return
         if not self.is_ours(interface, packet.dst):
             raise WireError(Drop.IP_NOT_OURS)
+        if is_group and not is_multicast(packet.dst) and not self.is_broadcast(interface, packet.dst):
+            raise WireError(Drop.IP_GROUP_FRAME)  # RFC 1122 3.3.6: or one frame makes the whole link answer
         if packet.options and has_source_route(packet.options):
             raise WireError(Drop.IP_SOURCE_ROUTE)
         if packet.fragment_offset or packet.flags & ipv4.MF:
@@ -119,12 +121,14 @@ class Ipv4:
         why: Event | None = None,
     ) -> None:
         """Send `head` + `payload` to `dst`. `csum_offset` says where in `head` a partial checksum waits for the
-        device; `gso_size` is the segment size of a TCP super-segment. Raises ENETUNREACH, EMSGSIZE."""
+        device; `gso_size` is the segment size of a TCP super-segment. Raises EINVAL, ENETUNREACH, EMSGSIZE."""
         stack = self.stack
         hop = stack.route_to(dst)
         if hop is None:
             raise error(errno.ENETUNREACH)
         interface = hop.interface
+        if src[0] == 127 and not interface.is_loopback:
+            raise error(errno.EINVAL, "from loopback to another host")  # RFC 1122 3.2.1.3 (g): never on a wire
         length = len(head) + len(payload)
         if length + 20 > interface.mtu and not gso_size:
             raise error(errno.EMSGSIZE)  # fragments come with reassembly

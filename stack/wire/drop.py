@@ -25,6 +25,7 @@ class Drop(Enum):
     IP_SOURCE = "source address is not a host's"
     IP_FRAGMENT = "fragment (reassembly is not built yet)"
     IP_NOT_OURS = "not addressed to this host"
+    IP_GROUP_FRAME = "one host's packet in a broadcast frame"
     IP_PROTOCOL_UNKNOWN = "unknown IP protocol"
     IP_SOURCE_ROUTE = "source route refused"
     ICMP_CHECKSUM = "ICMP checksum is wrong"
