@@ -22,15 +22,15 @@ from stack.wire.name import Name, parse_name
 
 T = TypeVar("T")
 
-# RFC 3493 6.1 names most of them; EAI_NODATA is glibc's and BSD's.
+# RFC 3493 6.1 names most of them; EAI_NODATA is glibc's and BSD's. Which stands for what is as glibc has it.
 EAI_NODATA = getattr(standard, "EAI_NODATA", standard.EAI_NONAME)
 ERRORS = {
     Outcome.NXDOMAIN: (standard.EAI_NONAME, "Name or service not known"),
     Outcome.NODATA: (EAI_NODATA, "No address associated with hostname"),
     Outcome.NO_REPLY: (standard.EAI_AGAIN, "Temporary failure in name resolution"),
     Outcome.FAILED: (standard.EAI_AGAIN, "Temporary failure in name resolution"),
-    Outcome.ALIASES: (standard.EAI_FAIL, "Non-recoverable failure in name resolution"),
-    Outcome.REFUSED: (standard.EAI_FAIL, "Non-recoverable failure in name resolution"),
+    Outcome.REFUSED: (standard.EAI_AGAIN, "Temporary failure in name resolution"),
+    Outcome.ALIASES: (EAI_NODATA, "No address associated with hostname"),
 }
 
 

@@ -32,6 +32,7 @@ CLASS_NUMBERS = {name: number for number, name in CLASSES.items()}
 
 OWNER_COLUMN, TTL_COLUMN, CLASS_COLUMN, TYPE_COLUMN, DATA_COLUMN = 0, 24, 32, 40, 48  # dig's
 TAB = 8
+HEX_WORD = 56
 
 
 def type_name(number: int) -> str:
@@ -74,7 +75,8 @@ def format_data(data: Data, kind: int) -> str:
     if isinstance(data, bytes):
         if (kind, len(data)) in ((dns.A, 4), (dns.AAAA, 16)):
             return format_ip(data)
-        return f"\\# {len(data)}" + (f" {data.hex().upper()}" if data else "")  # RFC 3597 5
+        digits = data.hex().upper()  # RFC 3597 5; in words as long as dig's
+        return " ".join((f"\\# {len(data)}", *(digits[at : at + HEX_WORD] for at in range(0, len(digits), HEX_WORD))))
     if isinstance(data, Name):
         return str(data)
     if isinstance(data, Txt):
@@ -145,6 +147,8 @@ def format_message(message: Message) -> Iterator[str]:
     counts = (message.questions, message.answers, message.authority, message.additional)
     names = ("QUERY", "ANSWER", "AUTHORITY", "ADDITIONAL")
     yield f";; flags:{flags}; " + ", ".join(f"{name}: {len(section)}" for name, section in zip(names, counts))
+    if message.is_response and message.flags & dns.RD and not message.flags & dns.RA:
+        yield ";; WARNING: recursion requested but not available"
     yield ""
     if edns is not None:
         yield ";; OPT PSEUDOSECTION:"

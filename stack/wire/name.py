@@ -17,7 +17,7 @@ MAX_POINTERS = 127  # as many as a name can have labels
 POINTER = 0xC0
 REACH = 0x4000  # offsets that a pointer can name
 
-_QUOTED = frozenset(b'."\\();')
+_QUOTED = frozenset(b'."\\();@$')
 
 
 class Name(NamedTuple):

@@ -27,6 +27,7 @@ www.lab. 60 AAAA fd00::80
 alias.lab. CNAME www.lab.
 empty.lab. TXT nothing
 away.lab. CNAME www.elsewhere.
+round.lab. CNAME round.lab.
 """ + "".join(f"big.lab. A 10.1.{number // 200}.{number % 200 + 1}\n" for number in range(300))
 REVERSE = """\
 0.0.10.in-addr.arpa. SOA ns.lab. hostmaster.lab. 1 2 3 4 30
@@ -153,7 +154,8 @@ def test_errors_are_libc_s(lan: Lan) -> None:
     Resolver(lan.ours, ["10.0.0.1"])
     assert gaierror(lan, "nosuch.lab") == (socket.EAI_NONAME, "Name or service not known")
     assert gaierror(lan, "empty.lab") == (socket.EAI_NODATA, "No address associated with hostname")
-    assert gaierror(lan, "www.elsewhere") == (socket.EAI_FAIL, "Non-recoverable failure in name resolution")
+    assert gaierror(lan, "www.elsewhere") == (socket.EAI_AGAIN, "Temporary failure in name resolution")
+    assert gaierror(lan, "round.lab") == (socket.EAI_NODATA, "No address associated with hostname")
     for name in ("a..b", "x" * 64, "with space", "", "ä" * 70):
         assert gaierror(lan, name) == (socket.EAI_NONAME, "Name or service not known")
     assert gaierror(lan, "www.lab", 77)[0] == socket.EAI_FAMILY

@@ -95,12 +95,12 @@ def test_a_whole_message_byte_for_byte():
         ("\\000\\255.", (b"\0\xff",)),
         ('\\"\\(\\)\\;\\\\.', (b'"();\\',)),
         ("_http._tcp.", (b"_http", b"_tcp")),
-        ("@$*.", (b"@$*",)),
+        ("\\@\\$*.", (b"@$*",)),
         ("a" * 63 + ".", (b"a" * 63,)),
     ],
 )
 def test_names_as_text(text, labels):
-    assert parse_name(text) == Name(labels)
+    assert parse_name(text) == parse_name(text.replace("\\@", "@")) == Name(labels)
     assert str(Name(labels)) == text
 
 
