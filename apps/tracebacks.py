@@ -5,11 +5,12 @@ Only our own bugs, which raise where no code of the user's is, are shown whole.
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 from traceback import TracebackException
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS = tuple(str(ROOT / name) for name in ("apps", "stack", "services", "node.py"))
+OURS = (*(str(ROOT / name) for name in ("apps", "stack", "services", "node.py")), ast.__file__)  # we parse with it
 PACKAGES = ("apps", "stack", "services")
 PROMPT = "<prompt"  # what the names of sources typed at the prompt or given by -c begin with
 
@@ -21,7 +22,7 @@ def _is_ours(filename: str) -> bool:
 def render(error: BaseException) -> str:
     """The traceback's text, with its line end. One line if the error came straight out of a line that was typed."""
     trace = TracebackException.from_exception(error)
-    if isinstance(error, SyntaxError) and not any(not _is_ours(frame.filename) for frame in trace.stack):
+    if isinstance(error, SyntaxError) and all(_is_ours(frame.filename) for frame in trace.stack):
         trace.stack.clear()
         return "".join(trace.format())
     _shorten(trace)

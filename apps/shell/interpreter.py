@@ -15,6 +15,8 @@ import shlex
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from apps.help import Help
+from apps.namespace import Bound
 from apps.registry import APPS
 from apps.tracebacks import PROMPT, render
 
@@ -38,7 +40,7 @@ class Interpreter:
         lines = text.split("\n")
         if len(lines) > 1 and not lines[-1].strip():
             return True
-        if text.lstrip().startswith("!") or not text.strip() or is_command(text):
+        if text.lstrip().startswith("!") or not text.strip() or self._is_command(text):
             return True
         try:
             with warnings.catch_warnings(action="ignore"):
@@ -55,8 +57,8 @@ class Interpreter:
             if stripped in LEAVE:
                 raise SystemExit(0)
             if stripped.startswith("!"):
-                self.node.run(stripped[1:].strip())
-            elif is_command(stripped):
+                self._elsewhere(stripped[1:].strip())
+            elif self._is_command(stripped):
                 self._command(stripped)
             else:
                 self._python(text)
@@ -67,6 +69,24 @@ class Interpreter:
             raise
         except BaseException as e:
             print(render(e), end="")
+
+    def _is_command(self, text: str) -> bool:
+        """Whether a line is a command's rather than Python's."""
+        words = text.split(None, 1)
+        if "\n" in text or not words or words[0] not in APPS or APPS[words[0]].command is None:
+            return False
+        if words[0] in self.namespace and not isinstance(self.namespace[words[0]], (Bound, Help)):
+            return False  # the user has made it a name of his own
+        if len(words) == 1:
+            return words[0] not in self.namespace
+        return OPTION.match(text.strip()[len(words[0]) :]) is not None or not _is_python(text)
+
+    def _elsewhere(self, command: str) -> None:
+        """`!`: on the lab's host."""
+        try:
+            self.node.run(command)
+        except (RuntimeError, OSError) as e:
+            print(e)
 
     def _command(self, text: str) -> None:
         try:
@@ -99,16 +119,6 @@ class Interpreter:
         self.namespace["_"] = value
         if not (was_called and getattr(value, "is_streamed", False)):
             print(repr(value))
-
-
-def is_command(text: str) -> bool:
-    """Whether a line is a command's rather than Python's."""
-    words = text.split(None, 1)
-    if "\n" in text or not words or words[0] not in APPS or APPS[words[0]].command is None:
-        return False
-    if len(words) == 1:
-        return APPS[words[0]].call is None and words[0] != "help"
-    return OPTION.match(text.strip()[len(words[0]) :]) is not None or not _is_python(text)
 
 
 def _is_python(text: str) -> bool:

@@ -6,7 +6,8 @@ import resource
 import selectors
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,8 +22,9 @@ PATIENCE = 20.0  # seconds a blocking call may take before it is a failure
 class Place:
     """A host with `services`, and the socket module of somebody who can reach it at `address`."""
 
-    def __init__(self, services: Services, socket: Any, address: str) -> None:
+    def __init__(self, services: Services, socket: Any, address: str, pause: Callable[[float], object]) -> None:
         self.services = services
+        self._pause = pause
         self.socket = socket
         self.address = address
         self.opened: list[Any] = []
@@ -39,6 +41,14 @@ class Place:
         sock.settimeout(PATIENCE)
         self.opened.append(sock)
         return sock
+
+    def eventually(self, condition: Callable[[], bool]) -> bool:
+        """Whether it comes true: a service counts a moment after its client has the answer."""
+        for _ in range(500):
+            if condition():
+                return True
+            self._pause(0.01)
+        return False
 
     def close(self) -> None:
         for sock in self.opened:
@@ -57,7 +67,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     if request.param == "kernel":
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        there = Place(Services(socket, selectors, spawn), socket, "127.0.0.1")
+        there = Place(Services(socket, selectors, spawn), socket, "127.0.0.1", time.sleep)
         yield there
         there.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -66,6 +76,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
             world.cable(delay=0.0005)
             server, client = world.host("10.0.0.1/24"), world.host("10.0.0.2/24")
             module = SocketModule(server)
-            there = Place(Services(module, module.selectors, server.spawn), SocketModule(client), "10.0.0.1")
+            services = Services(module, module.selectors, server.spawn)
+            there = Place(services, SocketModule(client), "10.0.0.1", client.sleep)
             yield there
             there.close()

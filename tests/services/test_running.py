@@ -70,7 +70,7 @@ def test_the_services_show_what_runs_for_whom(place: Any) -> None:
     assert sock.recv(5) == b"hello"
     host, port = sock.getsockname()
     who = f"1 client ({host}:{port}), 1 served, 5 bytes in, 5 out"
-    assert repr(echo) == f"echo on {echo.bound}/tcp {echo.bound}/udp: {who}"
+    assert place.eventually(lambda: repr(echo) == f"echo on {echo.bound}/tcp {echo.bound}/udp: {who}")
     assert repr(place.services).splitlines() == [
         f"echo      {echo.bound}/tcp {echo.bound}/udp  {who}",
         "not running: discard, chargen, http, dhcp, dns",
