@@ -53,7 +53,8 @@ class Tunable(Generic[T]):
             if not isinstance(value, bool):
                 raise ValueError(f"{self.name} is true or false, not {value!r}")
             return value
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or (kind is int and value != int(value)):
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or (kind is int and isinstance(value, float) and not value.is_integer()):
             raise ValueError(f"{self.name} is {'a whole number' if kind is int else 'a number'}, not {value!r}")
         if not self.low <= value <= self.high:
             raise ValueError(f"{self.name} is from {self.low} to {self.high} {self.unit}, not {value}")
