@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from stack.autoconf.dhcpv4 import Claim, Client, Send
+from stack.autoconf.dhcpv4 import Claim, Client, Send, Withdraw
 from stack.autoconf.lease import Known
 from stack.config import Config
 from stack.interface import Interface
@@ -341,6 +341,17 @@ def test_an_address_that_somebody_has_is_declined():
         assert lan.addresses == ["10.0.0.51/24"]
 
 
+def test_a_wish_that_somebody_else_has_is_no_wish_any_more():
+    with Lan(giving("10.0.0.50")) as lan:
+        lan.world.host("10.0.0.50/24")
+        client = lan.start(Known(GIVEN, -1.0))
+        lan.wait_for(client, "CHECKING")
+        lan.server.script = giving("10.0.0.51")
+        lan.wait_for(client, "BOUND")
+        wishes = [heard.options.requested for heard in lan.server.heard if heard.kind == "DISCOVER"]
+        assert wishes == [GIVEN, None]
+
+
 # --- known from before
 
 
@@ -572,6 +583,27 @@ class Alone:
         assert self.client.state.value == state
         kind = OFFER if state == "SELECTING" else ACK
         return encoded(request, Reply(kind, GOOD[kind], GIVEN))
+
+
+@pytest.mark.parametrize(
+    "slept, state, address", [(12, "RENEWING", True), (25, "REBINDING", True), (1000, "SELECTING", False)]
+)
+def test_a_host_that_slept_looks_at_the_clock_first(slept, state, address):
+    alone = Alone()
+    request = alone.asks()
+    for kind in (OFFER, ACK):
+        alone.client.input(dhcpv4.parse(encoded(request, Reply(kind, GOOD[kind], GIVEN))), alone.now)
+        orders = alone.orders()
+        request = next((dhcpv4.parse(order.payload) for order in orders if isinstance(order, Send)), request)
+    alone.client.on_claimed(alone.now)
+    assert alone.client.state.value == "BOUND"
+    alone.orders()
+    alone.now += slept
+    alone.client.on_timer(alone.now)
+    if not address:
+        assert any(isinstance(order, Withdraw) for order in alone.client.out)
+        alone.asks()
+    assert (alone.client.state.value, alone.client.lease is not None) == (state, address)
 
 
 @pytest.mark.parametrize("state", ["SELECTING", "REQUESTING", "RENEWING"])
