@@ -189,7 +189,7 @@ def unacceptable(tcb: Connection, segment: tcp.Tcp, offset: int, length: int, no
 
 
 def ack_old(tcb: Connection, segment: tcp.Tcp, now: float) -> None:
-    if gt(segment.ack, tcb.snd_una) and le(segment.ack, tcb.snd_max):
+    if 0 < diff(segment.ack, tcb.snd_una) <= tcb.flight:
         new_ack(tcb, segment.ack, now)
         after_ack(tcb, now)
 

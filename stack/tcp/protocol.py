@@ -19,7 +19,7 @@ from stack.tcp.state import SYNCHRONIZED, State
 from stack.wire import icmpv4, ipv4, tcp
 from stack.wire.address import is_loopback, is_multicast, is_unspecified
 from stack.wire.drop import Drop, WireError
-from stack.wire.sequence import gt, le, lt
+from stack.wire.sequence import diff, gt
 
 if TYPE_CHECKING:
     from stack.ip.icmp import IcmpError
@@ -95,7 +95,7 @@ class Tcp:
         src_port, dst_port, seq = QUOTE.unpack_from(original.payload)
         connection = self.connections.get((original.src, src_port, original.dst, dst_port))
         # RFC 5927 4.1: only if it quotes something that is in flight.
-        if connection is None or not (le(connection.snd_una, seq) and lt(seq, connection.snd_max)):
+        if connection is None or not 0 <= diff(seq, connection.snd_una) < connection.flight:
             return False
         if report.type == icmpv4.DESTINATION_UNREACHABLE and report.code == icmpv4.FRAGMENTATION_NEEDED:
             self._smaller(connection, report.mtu, now)

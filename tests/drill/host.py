@@ -30,6 +30,7 @@ NO_ABILITIES = Abilities()
 ALL_ABILITIES = Abilities(checksum=True, tso4=True, tso6=True)
 Flow = tuple[bytes, int, bytes, int]  # source and destination of a segment
 INSTANT = 1e-7  # seconds: sums of floats that are as good as equal
+REMEMBERED = 2_000  # frames and events
 LONG = 10_000  # rounds without an end to them are a hang
 
 
@@ -87,7 +88,7 @@ class Host:
         self.sent: deque[Sent] = deque()
         self.events: list[tuple[float, Event]] = []
         self.whys: list[Event] = []  # what the stack had to say about frames it sent
-        self.log: list[str] = []
+        self._log: deque[tuple[float, str, bytes, Event | None]] = deque(maxlen=REMEMBERED)
         self.origins: dict[Flow, int] = {}
         self.invariants = Invariants()
         config = Config(random.Random(seed), secret, **{"acd_probe_num": 0, "acd_announce_num": 0, **settings})
@@ -141,7 +142,10 @@ class Host:
             self._collect()
         else:
             raise AssertionError(f"the stack does not come to rest\n{self.trace()}")
-        self.invariants.check_stack(self.stack)
+        try:
+            self.invariants.check_stack(self.stack)
+        except AssertionError as e:
+            raise AssertionError(f"{e}\n{self.trace()}") from e
 
     def do(self, call: Callable[[float], T]) -> T:
         """A user's call, which is told the time."""
@@ -204,13 +208,14 @@ class Host:
         return "\n".join(["the exchange so far:", *self.log[-60:]])
 
     def _collect(self) -> None:
-        for frame in self.stack.take_frames():
-            assert frame.interface is self.interface
-            whole = frame.head + bytes(frame.payload)
-            if self.answers_arp and whole[12:14] == b"\x08\x06":
-                self._answer_arp(whole)
-            else:
-                self.sent.append(Sent(self.now, whole, frame.offload is not None))
+        while frames := self.stack.take_frames():
+            for frame in frames:
+                assert frame.interface is self.interface
+                whole = frame.head + bytes(frame.payload)
+                if self.answers_arp and whole[12:14] == b"\x08\x06":
+                    self._answer_arp(whole)
+                else:
+                    self.sent.append(Sent(self.now, whole, frame.offload is not None))
 
     def _answer_arp(self, frame: bytes) -> None:
         question = arp.parse(frame[14:])
@@ -232,18 +237,27 @@ class Host:
         why: Event | None,
         now: float,
     ) -> None:
-        arrow = "<" if outgoing else ">"
-        note = ""
+        frame = bytes(head) + bytes(payload)
         if why is not None:
             self.whys.append(why)
-            note = f"  ({why})"
-        self.log.append(
-            f"{now - self.start:12.6f} {arrow} {describe(bytes(head) + bytes(payload), self.origins)}{note}"
-        )
+        if frame[12:14] == b"\x08\x00" and frame[23:24] == b"\x06" and _has_syn(frame):
+            describe(frame, self.origins)  # its origin is needed from now on
+        self._log.append((now - self.start, "<" if outgoing else ">", frame, why))
 
     def on_event(self, event: Event, now: float) -> None:
         self.events.append((now - self.start, event))
-        self.log.append(f"{now - self.start:12.6f} * {event}")
+        self._log.append((now - self.start, "*", b"", event))
+
+    @property
+    def log(self) -> list[str]:
+        """What has happened, a line each."""
+        return [self._render(*entry) for entry in self._log]
+
+    def _render(self, at: float, mark: str, frame: bytes, what: Event | None) -> str:
+        if mark == "*":
+            return f"{at:12.6f} * {what}"
+        note = "" if what is None else f"  ({what})"
+        return f"{at:12.6f} {mark} {describe(frame, self.origins)}{note}"
 
 
 def describe(frame: bytes, origins: dict[Flow, int] | None = None) -> str:
@@ -265,6 +279,11 @@ def describe(frame: bytes, origins: dict[Flow, int] | None = None) -> str:
         return f"{ends} protocol {ip.protocol}, {len(ip.payload)} bytes"
     except ValueError:
         return f"{len(frame)} bytes {frame[:40].hex()}"
+
+
+def _has_syn(frame: bytes) -> bool:
+    at = 14 + (frame[14] & 15) * 4 + 13
+    return len(frame) > at and bool(frame[at] & tcp.SYN)
 
 
 def as_line(ip: ipv4.Ipv4, segment: tcp.Tcp, origins: dict[Flow, int]) -> Line:

@@ -164,8 +164,9 @@ def test_a_guess_changes_nothing(seq: int) -> None:
 def test_with_nothing_in_flight_every_quote_is_a_guess() -> None:
     d = bulk()
     d.inject(". ack 5001")
-    too_big(d, 1000, 5001)
-    assert d.tcb.mss == 1460
+    for seq in (5001, 5001 + (1 << 31)):
+        too_big(d, 1000, seq)
+        assert d.tcb.mss == 1460
 
 
 # --- the next hop does not answer

@@ -234,6 +234,16 @@ def test_the_ack_of_an_old_segment_still_counts() -> None:
     d.quiet(10)
 
 
+def test_an_ack_half_of_the_space_away_is_neither_old_nor_new() -> None:
+    """2**31 apart each number is less than the other: such an ACK in an old segment must not be taken."""
+    d = connection()
+    d.inject("P. 1:11")
+    d.take_all()
+    d.inject(f"P. 1:11 ack {1 + (1 << 31)}")
+    d.expect(". 1:1 ack 11")
+    assert d.tcb.snd_una == d.tcb.snd_max
+
+
 def test_two_ends_out_of_step_do_not_answer_each_other_for_ever() -> None:
     """Both think the other's ACK unacceptable: only what is not itself an answer may be answered without limit."""
     d = connection()
