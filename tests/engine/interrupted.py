@@ -16,6 +16,7 @@ from typing import Any
 from stack import interrupt
 from stack.engine import Engine
 from stack.socket import SocketModule
+from stack.wire.drop import Drop
 from stack.wire.sequence import diff
 from tests.hosts import Pair
 
@@ -32,7 +33,7 @@ def check(node: Engine) -> None:
         lock.release()
     with node:
         assert not node._waiters, "nobody but the main thread waits at this node"
-        assert not node.stack.drops.get("INTERNAL")
+        assert Drop.INTERNAL not in node.stack.drops
         for connection in node.stack.tcp.connections.values():
             assert 0 <= diff(connection.snd_nxt, connection.snd_una) <= diff(connection.snd_max, connection.snd_una)
             queue = connection.send_queue
