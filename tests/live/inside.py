@@ -144,6 +144,19 @@ def tun_device_may_not_be_opened() -> None:
 # --- AF_PACKET
 
 
+def packet_listens_to_all_only_if_its_address_is_not_the_interface_s() -> None:
+    def promiscuity() -> str:
+        shown = subprocess.run(["ip", "-d", "link", "show", "v0"], capture_output=True, text=True, check=True).stdout
+        return shown.partition("promiscuity ")[2].split()[0]
+
+    near, _ = cable()
+    assert promiscuity() == "1"
+    near.close()
+    assert promiscuity() == "0"
+    open_packet("v0", kernel.facts("v0").mac)
+    assert promiscuity() == "0"
+
+
 def packet_passes_what_is_for_us_and_for_groups() -> None:
     near, far = cable()
     groups = [MAC_BROADCAST, b"\x01\0\x5e\0\0\x01"]

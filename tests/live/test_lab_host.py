@@ -245,8 +245,8 @@ INTERRUPTED = """
 import time
 from stack.link.lab import open_lab
 lab = open_lab(bytes((192, 168, 1, 3)), 24)
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     time.sleep(30)
 except KeyboardInterrupt:
     print(lab.run("exit 42"), lab.services, flush=True)
