@@ -1,6 +1,6 @@
-"""One conformance suite for the socket API, run on the kernel's sockets and on ours in virtual and in real time.
+"""One conformance suite for the socket API: the kernel's sockets, ours in virtual and real time, and on our loopback.
 
-`net.here` and `net.there` are the socket modules of two hosts (of one, on the kernel), `net.address` is where there is.
+`net.here` and `net.there` are the socket modules of two hosts (of one, over loopback), `net.address` is where there is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 
 from stack.sim import World
 from stack.socket import SocketModule
-from tests.hosts import Pair
+from tests.hosts import Pair, engine
 
 PATIENCE = 10.0  # seconds a call may block before it is a failure
 
@@ -98,7 +98,7 @@ def start(function: Callable[..., object], *args: Any) -> Failing:
     return thread
 
 
-@pytest.fixture(params=["kernel", "world", "real"])
+@pytest.fixture(params=["kernel", "world", "real", "loopback"])
 def net(request: pytest.FixtureRequest) -> Iterator[Net]:
     if request.param == "kernel":
         there = Net("kernel", socket, socket, "127.0.0.1", start, time.sleep)
@@ -109,6 +109,13 @@ def net(request: pytest.FixtureRequest) -> Iterator[Net]:
             there = Net("real", pair.a, pair.b, "10.0.0.2", start, time.sleep)
             yield there
             there.close()
+    elif request.param == "loopback":
+        node = engine()
+        module = SocketModule(node)
+        there = Net("loopback", module, module, "127.0.0.1", start, time.sleep)
+        yield there
+        there.close()
+        node.close()
     else:
         with World(seed=7) as world:
             world.cable(delay=0.0005)

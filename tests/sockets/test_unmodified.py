@@ -66,9 +66,9 @@ def fetch(library: SimpleNamespace) -> None:
         assert answer.status == 200
         assert answer.read() == BODY
     connection = library.http_client.HTTPConnection("10.0.0.2", 8080, timeout=30)
-    for _ in range(2):
-        connection.request("POST", "/", BODY)
-        assert connection.getresponse().read() == hashlib.sha256(BODY).hexdigest().encode()
+    for body in (BODY, b"and a little more"):
+        connection.request("POST", "/", body)
+        assert connection.getresponse().read() == hashlib.sha256(body).hexdigest().encode()
     connection.request("GET", "/")
     assert connection.getresponse().read() == BODY
     connection.close()
