@@ -74,7 +74,7 @@ def leave() -> None:
 
 
 def take() -> None:
-    """Raise the KeyboardInterrupt that waits, if one does. A blocking call does it between two looks at its condition."""
+    """Raise the KeyboardInterrupt that waits, if one does; a blocking call does it where the core is whole."""
     global is_pending
     if is_pending:
         is_pending = False
