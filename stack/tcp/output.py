@@ -57,9 +57,8 @@ def send_syn(tcb: Connection, now: float) -> None:
     if resent:
         why = Retransmit(tcb.local, tcb.remote, tcb.iss, 0, tcb.resend_why, resent, waited)
     tcb.snd_nxt = tcb.snd_max = (tcb.iss + 1) & MASK
-    if is_answer:
-        tcb.rcv_adv = (tcb.rcv_nxt + min(tcb.rcvbuf, MAX_WINDOW)) & MASK
-    window = min(tcb.rcvbuf, MAX_WINDOW)  # RFC 7323 2.2: the window of a SYN is never scaled
+    # RFC 7323 2.2: the window of a SYN is never scaled. What one SYN,ACK has offered, the next still does.
+    window = tcb.rcv_wnd if is_answer else min(tcb.rcvbuf, MAX_WINDOW)
     flags = tcp.SYN | tcp.ACK if is_answer else tcp.SYN
     emit(tcb, tcb.iss, flags, b"", now, window=window, options=options, why=why)
     if tcb.retransmit_timer.at is None:

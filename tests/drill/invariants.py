@@ -96,8 +96,8 @@ def _check_timers(tcb: Connection) -> None:
         assert tcb.wait_timer.at is not None, "an orphan does not wait for ever"
     if tcb.unacked:
         assert tcb.ack_timer.at is not None, "an acknowledgment is owed, so its timer runs"
-    if tcb.options.keepalive and tcb.state in SYNCHRONIZED:
-        assert tcb.keepalive_timer.at is not None
+    if tcb.options.keepalive and tcb.state in SYNCHRONIZED and tcb.port is not None:
+        assert tcb.keepalive_timer.at is not None, "a keep-alive that was asked for"
 
 
 class Invariants:

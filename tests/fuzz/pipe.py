@@ -16,6 +16,7 @@ from tests.drill.invariants import Invariants
 
 ADDRESSES = (parse_ip("10.0.0.1"), parse_ip("10.0.0.2"))
 MACS = (bytes.fromhex("020000000001"), bytes.fromhex("020000000002"))
+NO_ABILITIES = Abilities()
 ROUNDS = 5_000  # more at one instant are a hang
 
 
@@ -31,7 +32,7 @@ class Pipe:
         reorder: float = 0.0,
         damage: float = 0.0,
         delay: float = 0.005,
-        abilities: Abilities = Abilities(),  # noqa: B008: a NamedTuple
+        abilities: Abilities = NO_ABILITIES,
         spoil: Callable[[bytes, int], bytes | None] | None = None,
         **settings: Any,
     ) -> None:

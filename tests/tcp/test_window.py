@@ -382,6 +382,17 @@ def test_a_receive_buffer_made_smaller_takes_nothing_back() -> None:
     d.expect(". ack 60001 win 4000")
 
 
+def test_a_receive_buffer_made_smaller_between_two_syn_acks() -> None:
+    d = Drill(tcp_rcvbuf=8192)
+    d.connect()
+    d.expect("S 0:0 win 8192")
+    d.inject("S 0:0")
+    d.expect("S. 0:0 ack 1 win 8192")
+    d.a_port.options.rcvbuf = 3000
+    d.host.do(d.a_port.options_changed)
+    d.expect("S. 0:0 ack 1 win 8192", at=1.0)
+
+
 # --- windows above 64 KB
 
 
