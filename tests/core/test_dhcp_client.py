@@ -11,8 +11,9 @@ from stack.config import Config
 from stack.interface import Interface
 from stack.socket import SocketModule
 from stack.stack import Stack
-from stack.wire import dhcpv4
+from stack.wire import dhcpv4, ipv4
 from stack.wire.address import ANY4, BROADCAST4, MAC_BROADCAST, parse_ip
+from stack.wire.checksum import checksum
 from stack.wire.dhcpv4 import ACK, NAK, OFFER
 from stack.wire.dhcpv4_options import ClasslessRoute, Options
 from stack.wire.drop import Drop, WireError
@@ -101,6 +102,12 @@ def test_without_a_client_port_68_is_a_port_like_any_other():
         frame = frame_to(lan.node.interface.mac, SERVER, GIVEN, b"not DHCP at all")
         lan.node.stack.receive(lan.node.interface, frame, lan.world.now())
         assert lan.node.stack.drops[Drop.TRUNCATED] == 1
+        # A fragment is not looked into.
+        head = ipv4.emit(SERVER, parse_ip("255.255.255.255"), 17, 100, dont_fragment=False)
+        head = head[:6] + b"\x20\x00" + head[8:10] + bytes(2) + head[12:]
+        head = head[:10] + checksum(head).to_bytes(2, "big") + head[12:]
+        lan.node.stack.receive(lan.node.interface, frame[:14] + head + frame[34:134].ljust(100, b"\0"), lan.world.now())
+        assert Drop.UDP_CHECKSUM not in lan.node.stack.drops
         # And any other datagram for somebody else still is somebody else's.
         frame = bytearray(frame)
         frame[36:38], frame[40:42] = b"\0\x45", bytes(2)
@@ -245,7 +252,9 @@ def test_release():
     with Lan(giving("10.0.0.50", routers=(SERVER,))) as lan:
         client = lan.start()
         lan.wait_for(client, "BOUND")
-        lan.release()  # the server's hardware address is not known yet: the RELEASE waits for ARP
+        lan.release()
+        # The server's hardware address is not known yet: the RELEASE waits for ARP, and the address with it.
+        assert lan.addresses == ["10.0.0.50/24"] and lan.node.stack.dhcp.on(lan.node.interface) is client
         with lan.node as node:
             assert node.wait(lambda: node.stack.dhcp.on(node.interface) is None, 1)
         lan.world.sleep(0.1)

@@ -233,6 +233,22 @@ def test_names_that_dnsmasq_knows_and_does_not(site: Site) -> None:
         assert caught.value.errno == number
 
 
+def test_our_services_on_the_kernel_s_sockets(tmp_path: Path) -> None:
+    site = Site(tmp_path, ("dhcp=10.9.0.1/24,domain=lab,lease=600", "dns"))
+    try:
+        client = site.start()
+        site.wait(lambda: client.lease)
+        assert format_ip(client.lease.address) == "10.9.0.128"
+        assert site.socket.gethostbyname_ex("www") == ("lab", ["www.lab"], ["10.9.0.1"])
+        began = client.lease.bound_at
+        with site.engine as engine:
+            engine.stack.dhcp.renew(site.interface, engine.now())
+        site.wait(lambda: client.lease.bound_at > began)
+        site.release()
+    finally:
+        site.close()
+
+
 # --- udhcpc and our server
 
 SCRIPT = """#!/bin/sh

@@ -142,6 +142,7 @@ def test_a_name_of_255_bytes_is_the_longest():
         ("c002c000", 0),  # forwards
         ("00c004c001", 1),  # forwards
         ("0161c002", 0),  # into the pointer
+        ("03016100c001", 0),  # into its own label, where a name could be read and would end
         ("c0", 0),
         ("03", 0),
         ("0361", 0),
