@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 KINDS = "tap:NAME, packet:INTERFACE, lab or sim"
 DEFAULT_TAP = "tap0"
+INSTEAD = "; use --link sim"
 
 
 class Extras(NamedTuple):
@@ -78,14 +79,14 @@ def _best(address: bytes, prefixlen: int, mac: bytes | None, rng: Random | None,
         return _lab(address, prefixlen, mac)
     except OSError as e:
         device, description, extras = _sim(address, prefixlen, rng, super_segments)
-        return Opened(device, f"{description} ({e.strerror})", extras)
+        return Opened(device, f"{description} ({(e.strerror or '').removesuffix(INSTEAD)})", extras)
 
 
 def _named(kind: str, name: str, mac: bytes | None, only_if_there: bool = False) -> Opened:
     try:
         from stack.link import packet, tap
     except ImportError:
-        raise OSError(errno.ENOSYS, f"{kind}:{name} needs Linux; use --link sim") from None
+        raise OSError(errno.ENOSYS, f"{kind}:{name} needs Linux{INSTEAD}") from None
     if only_if_there and not tap.may_open(name):
         raise OSError(errno.ENODEV, f"there is no interface {name}")
     device = tap.open_tap(name, mac) if kind == "tap" else packet.open_packet(name, mac)
@@ -96,7 +97,7 @@ def _lab(address: bytes, prefixlen: int, mac: bytes | None) -> Opened:
     try:
         from stack.link.lab import open_lab
     except ImportError:
-        raise OSError(errno.ENOSYS, "the lab needs Linux; use --link sim") from None
+        raise OSError(errno.ENOSYS, f"the lab needs Linux{INSTEAD}") from None
     lab = open_lab(address, prefixlen, mac=mac)
     return Opened(lab.device, lab.device.description, Extras(lab=lab, peer=lab.peer))
 

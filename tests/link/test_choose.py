@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from random import Random
 
@@ -12,6 +14,7 @@ from stack.link.choose import Opened, open_link
 from stack.wire.address import parse_ip
 from tests.link.frames import INTERFACE
 
+ROOT = Path(__file__).parents[2]
 OURS = parse_ip("192.168.1.3")
 
 
@@ -80,3 +83,25 @@ def test_without_a_lab_the_default_is_sim_and_says_why(monkeypatch: pytest.Monke
     close(opened)
     with pytest.raises(OSError, match="the lab needs unshare"):
         open_link("lab", OURS, 24)
+
+
+def test_where_there_is_no_linux_the_default_is_sim_and_the_others_say_so() -> None:
+    """Windows has neither fcntl nor termios; the library imports all the same."""
+    code = """
+import sys
+sys.modules.update(fcntl=None, termios=None, pwd=None, resource=None)
+from stack.link.choose import open_link
+print(open_link(None, bytes((192, 168, 1, 3)), 24).description)
+for spec in ("lab", "tap:tap0", "packet:eth0"):
+    try:
+        open_link(spec, bytes((192, 168, 1, 3)), 24)
+    except OSError as e:
+        print(e.strerror)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [
+        "sim: a second node at 192.168.1.1 on a simulated cable (the lab needs Linux)",
+        "the lab needs Linux; use --link sim",
+        "tap:tap0 needs Linux; use --link sim",
+        "packet:eth0 needs Linux; use --link sim",
+    ], done.stderr
