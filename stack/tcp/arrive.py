@@ -236,6 +236,8 @@ def check_ack(tcb: Connection, segment: tcp.Tcp, window: int, now: float) -> Non
         if not (lt(tcb.snd_una, ack) and le(ack, tcb.snd_max)):
             output.reset_stranger(tcb.stack, tcb.local, tcb.remote, segment, now)
             raise WireError(Drop.TCP_ACK)
+        if tcb.listener is not None and tcb.listener.is_full:
+            raise WireError(Drop.BACKLOG_FULL)  # as Linux: the handshake ends when there is room, by our SYN,ACK again
         acknowledge(tcb, ack, now)
         take_window(tcb, segment, window, now)
         tcb.established(now)

@@ -30,6 +30,11 @@ class Listener:
         self.half_open: dict[Connection, None] = {}  # in the order of their SYNs
         self.accept_queue: deque[Connection] = deque()
 
+    @property
+    def is_full(self) -> bool:
+        """As Linux: one more than the backlog may wait."""
+        return len(self.accept_queue) > self.backlog
+
     def arrive(self, local: Endpoint, remote: Endpoint, segment: tcp.Tcp, after: int | None, now: float) -> None:
         """A segment for a port in LISTEN that belongs to no connection, or to one in TIME-WAIT that has made way, which
         had sent up to `after`. Raises WireError if it is dropped."""
@@ -44,8 +49,7 @@ class Listener:
         # Third, SYN.
         if not flags & tcp.SYN:
             raise WireError(Drop.TCP_STATE)
-        # As Linux: one more than the backlog may wait.
-        if len(self.accept_queue) > self.backlog:
+        if self.is_full:
             raise WireError(Drop.BACKLOG_FULL)
         if self.protocol.half_open >= self.protocol.stack.config.tcp_max_syn_backlog:
             self._recycle(now)

@@ -59,6 +59,39 @@ def test_beyond_the_backlog_syns_are_dropped_and_come_again() -> None:
     assert late.state is State.ESTABLISHED
 
 
+def test_a_handshake_does_not_end_while_the_backlog_is_full() -> None:
+    """As Linux: or a thousand half-open children could become established at once, with a window each."""
+    first = listening(backlog=0)
+    second = another(first, 40001)
+    for d in (first, second):
+        d.inject("S 0:0")
+        d.expect("S. 0:0 ack 1")
+    for d in (first, second):
+        d.inject(". 1:1 ack 1")
+        d.quiet()
+    assert (first.state, second.state) == (State.ESTABLISHED, State.SYN_RECEIVED)
+    first.accept()
+    second.expect("S. 0:0 ack 1", at=1.0)
+    second.inject("P. 1:11 ack 1")
+    second.expect(". 1:1 ack 11")
+    second.accept()
+    assert second.read_all() == 10
+
+
+def test_a_client_that_begins_again_gets_through() -> None:
+    """RFC 9293 3.5.1: the old half-open child answers with what makes the client reset it."""
+    d = listening()
+    d.inject("S 0:0")
+    d.expect("S. 0:0 ack 1")
+    d.inject("S 4000000:4000000")
+    d.expect(". 1:1 ack 1")
+    d.inject("R 1:1")
+    assert d.find() is None
+    d.restart(d.iss + 4_000_000)
+    shake_hands(d)
+    assert d.state is State.ESTABLISHED
+
+
 def test_the_backlog_can_be_changed() -> None:
     d = listening(backlog=0)
     shake_hands(another(d, 1))
