@@ -3,9 +3,9 @@ namespaces(7)).
 
 A process enters user, network, pid and mount namespaces and makes the link there; its kernel has the other address of
 the subnet, answers ping and runs echo and http on its own sockets. The link is a TAP where /dev/net/tun may be
-opened, else a veth pair with a packet socket on the node's end. `run` and `popen` start commands on that host, as
-ourselves but with every capability over it. Everything ends with the control socket, so nothing is left however the
-node ended. Refuses, as `LabUnavailable`, where namespaces are forbidden.
+opened, else a veth pair between packet sockets. `run` and `popen` start commands on that host, as ourselves but with
+every capability over it. Everything ends with the control socket, so nothing is left however the node ended. Refuses,
+as `LabUnavailable`, where namespaces are forbidden.
 """
 
 from __future__ import annotations
