@@ -11,6 +11,7 @@ import socket as standard
 from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, TypeVar
 
+from stack.autoconf.lease import Lease
 from stack.autoconf.resolver import Answer, Ask, Exchange, Lookups, Outcome, candidates, reverse_name
 from stack.port import Endpoint
 from stack.socket import SocketModule
@@ -70,17 +71,16 @@ class Resolver:
         """Who is asked, in this order."""
         if self.own_servers:
             return self.own_servers
-        leases = [client.lease for client in self._engine.stack.dhcp if client.lease is not None]
-        return tuple(Endpoint(server, dns.PORT) for lease in leases for server in lease.dns_servers)
+        return tuple(Endpoint(server, dns.PORT) for lease in self._leases() for server in lease.dns_servers)
 
     @property
     def search(self) -> tuple[Name, ...]:
         """The domains in which names without dots are sought."""
-        if self.own_search:
-            return self.own_search
-        return tuple(
-            name for client in self._engine.stack.dhcp if client.lease is not None for name in client.lease.search
-        )
+        return self.own_search or tuple(name for lease in self._leases() for name in lease.search)
+
+    def _leases(self) -> list[Lease]:
+        with self._engine as engine:
+            return [client.lease for client in engine.stack.dhcp if client.lease is not None]
 
     def flush(self) -> None:
         """Forget every answer."""
