@@ -43,10 +43,15 @@ address_line() { # DEV ADDRESS WORD...
     say "$valid $preferred $words$label"
 }
 
+# ADDRESS of the words for one, with the peer that tells it from others of the same address.
+identity() { # ADDRESS WORD...
+    case ${2-} in peer) say "$1 peer $3" ;; *) say "${1-}" ;; esac
+}
+
 add_address() { # DEV VALID_UNTIL PREFERRED_UNTIL ADDRESS WORD...
     dev=$1 valid=$(remaining "$2") preferred=$(remaining "$3")
     shift 3
-    has_address "$dev" "$1" && return
+    has_address "$dev" "$(identity "$@")" && return
     [ "$valid" = 0 ] && say "# $1 has run out meanwhile" && return
     words="$*"
     case $words in *" label $dev:"*) ;; *) words=${words% label *} ;; esac # a label begins with the name of its link
@@ -129,10 +134,10 @@ move() {
     done <<EOF
 $(moves route | reversed)
 EOF
-    while read -r _ _ address words; do
-        case $words in peer\ *) words=${words#peer } && words="peer ${words%% *}" ;; *) words= ;; esac
-        # shellcheck disable=SC2086 # split on purpose
-        [ -z "$address" ] || ! has_address "$ifname" "$address" || must ip addr del "$address" $words dev "$ifname"
+    # shellcheck disable=SC2086 # split on purpose
+    while read -r _ _ words; do
+        address=$(identity $words)
+        [ -z "$address" ] || ! has_address "$ifname" "$address" || must ip addr del $address dev "$ifname"
     done <<EOF
 $(moves address | reversed)
 EOF

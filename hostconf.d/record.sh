@@ -43,16 +43,17 @@ recorded_by_others() ( # SETTING DEV
     done
 )
 
-# Do the actions that are not done already; those that fail are in `stuck`.
+# Do the actions that are not done already. Those that fail are in `stuck`, and so is all that comes after a link that
+# does not go away: it holds what they would put back.
 undo() { # LINES
-    stuck=
+    stuck='' blocked=''
     while read -r action; do
         [ "$action" ] || continue
         # shellcheck disable=SC2086 # split on purpose
-        undo_one $action || {
-            complain "$failure"
-            stuck="$stuck$action$newline"
-        }
+        [ -z "$blocked" ] && undo_one $action && continue
+        stuck="$stuck$action$newline"
+        [ "$blocked" ] || complain "$failure"
+        case $action in link_gone*) blocked=yes ;; esac
     done <<EOF
 $1
 EOF

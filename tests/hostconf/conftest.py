@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostconf.sandbox import Sandbox
+pytest.register_assert_rewrite("tests.hostconf.sandbox")
+
+from tests.hostconf.sandbox import Sandbox  # noqa: E402
 
 
 @pytest.fixture

@@ -40,6 +40,11 @@ touch /dev/net/tun
 mount --bind /dev/null /dev/net/tun
 """
 
+# In front of a hostconf outside of a sandbox. It is to do nothing there, and for root this sees to it.
+NO_RIGHTS = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+CONFINED = ["unshare", "--net", "--mount", "sh", "-c", 'mount -t tmpfs tmpfs /run; exec "$@"', "sh", *NO_RIGHTS]
+OUTSIDE_A_SANDBOX = CONFINED if IS_ROOT else []
+
 # Counts the commands that change something; the one numbered FAULT_AT fails, or hostconf gets the signal FAULT after
 # it. Runs the rest, with the veth for a TAP if STANDIN is set.
 PROGRAM = """#!/bin/sh
@@ -130,6 +135,8 @@ class Sandbox(Namespace):
     def __init__(self, where: Path) -> None:
         self.where = where
         self.has_standin = not IS_ROOT and not may_open_tun()
+        # A user namespace has one user, to whom alone a TAP can belong there.
+        self.user = "nobody" if IS_ROOT or self.has_standin else "root"
         device = DEVICE if IS_ROOT else STANDIN_DEVICE if self.has_standin else ""
         user = [] if IS_ROOT else ["--user", "--map-root-user"]
         super().__init__([*user, "--net", "--mount"], HOST + device)
@@ -157,6 +164,7 @@ class Sandbox(Namespace):
             ip addr add 10.7.0.9/24 brd 10.7.0.255 dev phy0
             ip addr add 10.7.0.10/24 dev phy0 label phy0:second
             ip addr add 10.6.0.1 peer 10.6.0.2/32 dev phy0
+            ip addr add 10.6.0.1 peer 10.6.0.3/32 dev phy0
             ip addr add 10.5.0.1/24 dev phy0 noprefixroute valid_lft 1000 preferred_lft 500
             ip addr add fd07::9/64 dev phy0
             ip addr add fd07::a/64 dev phy0 nodad
@@ -174,7 +182,9 @@ class Sandbox(Namespace):
             ip addr add {OUTSIDE}/32 dev lo
             """
         )
-        wait_for(lambda: " LOWER_UP" in self.sh("ip link show phy0").replace(",", " "))
+        wait_for(
+            lambda: self.sh("ip link show phy0 up | grep 'state UP'; ip -6 addr show phy0 scope link").count("\n") == 4
+        )
 
     def hostconf(
         self, *arguments: str, fault: str = "", fault_at: str | int = "", **env: str
@@ -203,7 +213,7 @@ class Sandbox(Namespace):
 
     def refuses(self, *arguments: str, code: int = 1, **env: str) -> str:
         """The one line of a hostconf that fails; nothing was run or changed."""
-        before = self.snapshot()
+        before = self.settled()
         done = self.hostconf(*arguments, **env)
         assert done.returncode == code, done.stdout + done.stderr
         assert done.stdout == ""
@@ -224,12 +234,22 @@ class Sandbox(Namespace):
             "record": self.sh("find /run -path '*glasstack*' | sort"),
         }
 
+    def settled(self) -> dict[str, Any]:
+        """The snapshot after which the kernel has done what follows from a link that came up."""
+        before = self.snapshot()
+        while True:
+            time.sleep(0.1)
+            if (now := self.snapshot()) == before:
+                return now
+            before = now
+
     def settles_as(self, before: dict[str, Any]) -> None:
         """It becomes what it was; after a link went down or up the kernel takes a moment."""
         end = time.monotonic() + 5
-        while self.snapshot() != before and time.monotonic() < end:
+        while (now := self.snapshot()) != before and time.monotonic() < end:
             time.sleep(0.05)
-        assert self.snapshot() == before
+        for what, was in before.items():
+            assert now[what] == was
 
     def link(self, name: str) -> dict[str, Any]:
         return self.json(f"ip -d -j addr show dev {name}")[0]

@@ -114,9 +114,9 @@ def test_status(host: Sandbox) -> None:
     done = host.hostconf("host", "status")
     assert (done.returncode, done.stdout) == (1, "host: tap0 is not set up\n")
     assert host.snapshot() == before
-    host.ok("host", "up", SUDO_USER="nobody")
+    host.ok("host", "up", SUDO_USER=host.user)
     said = host.ok("host", "status")
-    assert said[0] == "host: tap0 for nobody"
+    assert said[0] == f"host: tap0 for {host.user}"
     assert said[1].split()[0].startswith("tap0") and "192.168.1.1/24" in said[1]
     host.sh("ip link set dev tap0 down")
     done = host.hostconf("host", "status")

@@ -35,6 +35,30 @@ def test_the_world_does_not_reach_the_station(host: Sandbox) -> None:
         station.stdin.close()
 
 
+def test_the_station_does_not_reach_the_host_s_other_networks(host: Sandbox) -> None:
+    host.sh(
+        f"""
+        ip link add name phy1 type veth peer name far1
+        ip link set dev far1 netns {host.outside.process.pid}
+        ip link set dev phy1 up
+        ip addr add 10.99.0.9/24 dev phy1
+        echo 1 >/proc/sys/net/ipv4/conf/phy1/forwarding
+        """
+    )
+    host.outside.sh(
+        """
+        ip link set dev far1 up
+        ip addr add 10.99.0.1/24 dev far1
+        ip route add 192.168.1.0/24 via 10.99.0.9
+        """
+    )
+    host.ok("nat", "up", "phy0")
+    ping = ("192.168.1.3", "--gateway", "192.168.1.1", "--ping", "10.99.0.1")
+    assert not host.pings(*ping, "--seconds", "1")
+    host.sh(f"nft flush chain {TABLE} forward")
+    assert host.pings(*ping)
+
+
 def test_forwards_for_its_two_interfaces_alone(host: Sandbox) -> None:
     host.ok("nat", "up", "phy0")
     forwarding = host.sh("cd /proc/sys/net/ipv4; cat ip_forward conf/default/forwarding conf/lo/forwarding")

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostconf.sandbox import HOSTCONF, IS_ROOT, ROOT, Sandbox, commands, program
+from tests.hostconf.sandbox import HOSTCONF, OUTSIDE_A_SANDBOX, ROOT, Sandbox, commands, program
 
 SCRIPTS = [HOSTCONF, *sorted((ROOT / "hostconf.d").iterdir())]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["dash", HOSTCONF, *arguments], capture_output=True, text=True, cwd="/")
+    """Where it can change nothing, even if it does what it should refuse."""
+    return subprocess.run([*OUTSIDE_A_SANDBOX, "dash", HOSTCONF, *arguments], capture_output=True, text=True, cwd="/")
 
 
 def test_shellcheck_finds_nothing() -> None:
@@ -117,10 +118,8 @@ def test_a_user_that_is_not_there() -> None:
 
 
 def test_without_rights_it_says_how() -> None:
-    """Outside any namespace, as the user who may not: whoever runs the tests, it has none."""
-    drop = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if IS_ROOT else []
     arguments = ["host", "up", "--tap", "hostconftest", "--address", "10.254.253.1/30"]
-    done = subprocess.run([*drop, "dash", HOSTCONF, *arguments], capture_output=True, text=True)
+    done = run(*arguments)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"hostconf: changing interfaces needs root: sudo {HOSTCONF} {' '.join(arguments)}\n"
 
@@ -132,7 +131,15 @@ class TestInASandbox:
         done = host.without_rights("host", "down")
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr == f"hostconf: changing interfaces needs root: sudo {HOSTCONF} host down\n"
-        host.ok("host", "status")
+        assert host.without_rights("host", "status").returncode == 0
+
+    def test_without_rights_what_is_up_is_up(self, host: Sandbox) -> None:
+        """So `./hostconf host up && ./node.py ...` asks for root once."""
+        host.ok("host", "up", SUDO_USER=host.user)
+        done = host.without_rights("host", "up")
+        assert done.stdout.startswith(f"tap0 is up already, nothing to do\nready for {host.user}: ")
+        host.sh("ip link set dev tap0 down")
+        assert "needs root: sudo" in host.without_rights("host", "up").stderr
 
     def test_without_rights_a_dry_run_works(self, host: Sandbox) -> None:
         for arguments in (["host", "up"], ["bridge", "up", "phy0"], ["nat", "up", "phy0"]):
