@@ -7,7 +7,6 @@ session; whatever the node prints meanwhile appears above the line being typed.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from apps.shell import toolbar
 from apps.shell.completion import columns, common_start, complete
 from apps.shell.interpreter import Interpreter
 from apps.shell.screen import Screen
+from apps.shell.typeahead import TypeAhead, width
 
 if TYPE_CHECKING:
     from apps.node import Node
@@ -37,24 +37,33 @@ def run(node: Node, namespace: dict[str, Any], banner: str = "") -> int:
     screen = Screen(sys.stdout)
     interpreter = Interpreter(node, namespace)
     session = _session(node, interpreter)
+    type_ahead = TypeAhead()
     with screen.installed():
         if banner:
             print(banner)
-        while True:
-            try:
-                with screen.prompting():
-                    text = session.prompt(PROMPT)
-            except KeyboardInterrupt:
-                continue
-            except EOFError:
-                return 0
-            try:
+        try:
+            return _loop(session, screen, interpreter, type_ahead)
+        finally:
+            type_ahead.restore()
+
+
+def _loop(session: PromptSession[str], screen: Screen, interpreter: Interpreter, type_ahead: TypeAhead) -> int:
+    while True:
+        try:
+            sys.stdout.write(type_ahead.fresh_line())
+            text = screen.ask(session, PROMPT)
+        except KeyboardInterrupt:
+            continue
+        except EOFError:
+            return 0
+        try:
+            with type_ahead.running(at_once=text.lstrip().startswith("!")):
                 interpreter.run(text)
-            except SystemExit as e:
-                if e.code is None or isinstance(e.code, int):
-                    return e.code or 0
-                print(e.code)
-                return 1
+        except SystemExit as e:
+            if e.code is None or isinstance(e.code, int):
+                return e.code or 0
+            print(e.code)
+            return 1
 
 
 def _session(node: Node, interpreter: Interpreter) -> PromptSession[str]:
@@ -62,7 +71,7 @@ def _session(node: Node, interpreter: Interpreter) -> PromptSession[str]:
         history=_history(),
         reserve_space_for_menu=0,
         multiline=True,
-        prompt_continuation=CONTINUATION,
+        prompt_continuation=lambda width, line, is_wrapped: "" if is_wrapped else CONTINUATION,
         key_bindings=_keys(interpreter),
         bottom_toolbar=lambda: FormattedText([("", toolbar.text(node))]),
         refresh_interval=REFRESH,
@@ -112,6 +121,6 @@ def _keys(interpreter: Interpreter) -> KeyBindings:
             buffer.insert_text(common[found.length :])
         elif len(found.words) > 1:
             # Above the line, as a shell lists them: a menu below it would need room kept free there at all times.
-            print(columns(found.words, shutil.get_terminal_size().columns))
+            print(columns(found.words, width()))
 
     return keys

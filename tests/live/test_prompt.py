@@ -63,9 +63,9 @@ def test_ctrl_c_ends_a_command_on_the_other_host(prompt: Terminal) -> None:
 def test_a_shell_on_the_other_host(prompt: Terminal) -> None:
     prompt.until(prompt.is_waiting)
     prompt.enter("!")
-    prompt.settle(0.5)
+    prompt.expect(r"[#$] ?\Z")
     prompt.enter("echo the other host has $(hostname -I)")
-    prompt.expect(r"^the other host has 192\.168\.1\.1\b")
+    prompt.expect(r"^the other host has 192\.168\.1\.1\b[^#$]*[#$] ?\Z")
     prompt.type("\x04")
     assert prompt.ask("1 + 1") == ["2"]
 

@@ -204,9 +204,10 @@ class Terminal:
         return answer
 
     def settle(self, seconds: float = 0.3) -> None:
-        """Read until nothing comes for `seconds`."""
+        """Read until nothing comes for `seconds`; less than the half second between two looks at the counters."""
+        deadline = time.monotonic() + 10
         while self.read(seconds):
-            pass
+            assert time.monotonic() < deadline, f"it never rests:\n{self.text()}"
 
     def has_ended(self) -> bool:
         if self.code is None:

@@ -167,6 +167,30 @@ def test_what_is_printed_meanwhile_leaves_the_line_alone(prompt: Terminal) -> No
     prompt.expect(r"^'typed while others talk'$")
 
 
+def test_what_is_typed_too_early_is_kept_and_not_echoed_twice(prompt: Terminal) -> None:
+    prompt.until(prompt.is_waiting)
+    first = prompt.prompts()[-1]
+    prompt.type("'one'\r'two'\r'three'\r'four' # not entered")
+    prompt.expect(r"^>>> 'four' # not entered$")
+    lines = prompt.screen.lines()[first:]
+    assert lines[:6] == [">>> 'one'", "'one'", ">>> 'two'", "'two'", ">>> 'three'", "'three'"]
+    prompt.type(CTRL_C)
+
+
+def test_output_without_a_line_end_is_not_drawn_over(prompt: Terminal) -> None:
+    assert prompt.ask("print('no newline', end='')") == ["no newline"]
+    assert prompt.ask("import os; _ = os.system('printf straight')") == ["straight"]
+
+
+def test_a_program_can_ask_back(prompt: Terminal) -> None:
+    prompt.until(prompt.is_waiting)
+    prompt.enter("'hello ' + input('who? ')")
+    prompt.expect(r"^who\?")
+    prompt.settle(0.3)  # until the terminal echoes
+    prompt.enter("you")
+    prompt.expect(r"^who\? you$\n^'hello you'$")
+
+
 def test_tab_completes_from_what_is_there(prompt: Terminal) -> None:
     def press(text: str, completed: str) -> None:
         prompt.until(prompt.is_waiting)
