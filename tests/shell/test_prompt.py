@@ -16,7 +16,7 @@ CTRL_A, CTRL_C, CTRL_D, TAB, UP = "\x01", "\x03", "\x04", "\t", "\x1b[A"
 
 
 def test_the_banner_is_at_most_four_lines(start: Starter) -> None:
-    terminal = start("192.168.1.3/24", "--link", "sim")
+    terminal = start("192.168.1.3/24")
     terminal.until(terminal.is_waiting)
     lines = terminal.screen.lines()
     banner = lines[: lines.index(">>>")]
@@ -26,7 +26,7 @@ def test_the_banner_is_at_most_four_lines(start: Starter) -> None:
 
 
 def test_q_has_no_banner_and_ctrl_d_ends_the_session(start: Starter) -> None:
-    terminal = start("--link", "sim", "-q")
+    terminal = start("-q")
     terminal.until(terminal.is_waiting)
     assert terminal.screen.lines()[0] == ">>>"
     terminal.type(CTRL_D)
@@ -35,7 +35,7 @@ def test_q_has_no_banner_and_ctrl_d_ends_the_session(start: Starter) -> None:
 
 @pytest.mark.parametrize("line, code", [("exit", 0), ("quit()", 0), ("import sys; sys.exit(3)", 3)])
 def test_leaving(start: Starter, line: str, code: int) -> None:
-    terminal = start("--link", "sim", "-q")
+    terminal = start("-q")
     terminal.until(terminal.is_waiting)
     terminal.enter(line)
     assert terminal.wait() == code
@@ -245,14 +245,14 @@ def test_the_toolbar_counts(prompt: Terminal) -> None:
 
 
 def test_history_is_kept_for_the_next_session_and_nobody_else(start: Starter, tmp_path: Path) -> None:
-    first = start("--link", "sim", "-q")
+    first = start("-q")
     assert first.ask("'remember this'") == ["'remember this'"]
     first.type(CTRL_D)
     first.wait()
     directory = tmp_path / "glasstack"
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     assert "'remember this'" in (directory / "history").read_text()
-    second = start("--link", "sim", "-q")
+    second = start("-q")
     second.until(second.is_waiting)
     second.type(UP)
     second.expect("^>>> 'remember this'$")
@@ -260,5 +260,5 @@ def test_history_is_kept_for_the_next_session_and_nobody_else(start: Starter, tm
 
 def test_an_unwritable_state_directory_is_no_reason_to_fail(start: Starter, tmp_path: Path) -> None:
     (tmp_path / "glasstack").write_text("a file where the directory would be")
-    terminal = start("--link", "sim", "-q")
+    terminal = start("-q")
     assert terminal.ask("1 + 1") == ["2"]
