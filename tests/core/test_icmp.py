@@ -43,7 +43,7 @@ def test_a_broadcast_echo_is_not_answered(to: bytes) -> None:
 @pytest.mark.parametrize("src", [bytes(4), BROADCAST4, SUBNET, ALL_SYSTEMS, ADDRESS])
 def test_an_echo_from_nowhere_is_not_answered(src: bytes) -> None:
     """A forged source would make us the attacker's amplifier."""
-    host = Host()
+    host = Host(gateway=PEER)
     host.receive_icmp(icmpv4.echo_request(1, 1, b""), src=src)
     host.quiet(5)
 
@@ -156,7 +156,7 @@ def test_no_error_about_a_broadcast(to: bytes) -> None:
 
 
 def test_no_error_to_nobody() -> None:
-    host = Host()
+    host = Host(gateway=PEER)
     host.receive_udp(5, 7, b"hello", src=bytes(4))
     host.quiet()
 

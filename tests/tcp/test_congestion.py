@@ -181,6 +181,19 @@ def test_a_partial_ack_lets_new_data_follow() -> None:
     segments(d, 14, 14)
 
 
+def test_a_partial_ack_repairs_the_fin_with_the_tail() -> None:
+    d = sender(write=9500)
+    d.shutdown()
+    d.expect_data(1, 9001, SIZE)
+    d.expect("P. 9001:9501", "F. 9501:9501")
+    ack(d, 0, 3)
+    segments(d, 1, 1)
+    ack(d, 9)
+    d.expect("F. 9001:9501")
+    d.inject(". ack 9502")
+    d.quiet(10)
+
+
 def test_two_duplicates_are_not_enough() -> None:
     d = sender(write=10 * SIZE)
     segments(d, 1, 10)
@@ -196,12 +209,13 @@ def test_two_duplicates_are_not_enough() -> None:
     "lines",
     [
         [f"P. {n}:{n + 10} ack 1" for n in (1, 11, 21, 31)],
+        [f"P. {n}:{n + 10} ack 1" for n in (101, 121, 141, 161)],
         ["F. 1:1 ack 1"] * 4,
         [f". 1:1 ack 1 win {n}" for n in (30000, 30001, 30002, 30003)],
         [". 1:1 ack 1 win 0"] * 4,
         [". 1:1 ack 0"] * 4,
     ],
-    ids=["text", "fin", "window", "closed", "old"],
+    ids=["text", "text out of order", "fin", "window", "closed", "old"],
 )
 def test_what_is_not_a_duplicate(lines: list[str]) -> None:
     """RFC 5681 2: text, a FIN, a new window or another ACK make it another thing."""

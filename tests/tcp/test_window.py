@@ -235,6 +235,26 @@ def test_only_the_newest_segment_sets_the_window() -> None:
     assert d.tcb.snd_wnd == 7000
 
 
+def test_what_fills_a_hole_is_older_than_what_came_before_it() -> None:
+    d = plain()
+    d.pour("P. 101:201 ack 1 win 5000", "P. 1:101 ack 1 win 100")
+    d.take_all()
+    assert d.tcb.snd_wnd == 5000
+
+
+def test_the_backoff_of_probes_is_not_that_of_data() -> None:
+    d = plain()
+    d.inject(". ack 1 win 0")
+    d.write(10)
+    for at in (0.2, 0.6, 1.4):
+        d.expect("P. 1:2", at=at)
+        d.inject(". ack 1 win 0")
+    d.at(2.0)
+    d.inject(". ack 1 win 5000")
+    d.expect("P. 1:11")
+    d.expect("P. 1:11", at=2.2)
+
+
 # --- our window: silly windows avoided by the receiver (RFC 9293 3.8.6.2.2)
 
 
@@ -281,9 +301,9 @@ def test_a_small_buffer_opens_by_its_half() -> None:
 
 def test_reading_while_the_window_is_wide_sends_nothing() -> None:
     d = plain(tcp_rcvbuf=60_000)
-    d.inject(". 1:1001")
-    d.expect(". ack 1001")
-    d.read_all()
+    d.inject(". 1:1001", batch=(". 1001:2001", ". 2001:3001"))
+    d.expect(". ack 3001")
+    assert d.read_all() == 3000
     d.quiet()
 
 
