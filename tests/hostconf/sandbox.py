@@ -41,7 +41,8 @@ mount --bind /dev/null /dev/net/tun
 """
 
 # In front of a hostconf outside of a sandbox. It is to do nothing there, and for root this sees to it.
-NO_RIGHTS = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+# Without CAP_SETFCAP root could not even make a user namespace, as every other user can.
+NO_RIGHTS = ["setpriv", "--bounding-set=-all,+setfcap", "--inh-caps=-all"]
 CONFINED = ["unshare", "--net", "--mount", "sh", "-c", 'mount -t tmpfs tmpfs /run; exec "$@"', "sh", *NO_RIGHTS]
 OUTSIDE_A_SANDBOX = CONFINED if IS_ROOT else []
 
