@@ -5,7 +5,6 @@ Anything that is none of ours is left to the standard library's help.
 
 from __future__ import annotations
 
-import pydoc
 import sys
 from textwrap import shorten
 from typing import Any
@@ -68,6 +67,8 @@ class Help:
         elif isinstance(what, str) and what not in self._namespace:
             print(f"nothing here is called {what!r}; help() lists what there is")
         else:
+            import pydoc  # only here, for it takes a while
+
             pydoc.help(self._namespace[what] if isinstance(what, str) else what)
 
     def __repr__(self) -> str:
