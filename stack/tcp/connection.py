@@ -80,6 +80,7 @@ class Connection:
         self.congestion: Congestion = Reno(DEFAULT_MSS, self.config.tcp_initial_cwnd)
         self.recovery = NewReno(self.iss)
         self.retransmits = 0  # timeouts since the last progress
+        self.stalled_at = now  # when the segment was sent that they are about
         self.resend_why = ""  # what pulled snd_nxt back
 
         # Receive sequence variables. rcv_adv is the right edge offered: it never moves left.

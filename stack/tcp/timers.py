@@ -34,7 +34,7 @@ def on_retransmit(tcb: Connection, now: float) -> None:
 def _resend_syn(tcb: Connection, now: float) -> None:
     config = tcb.config
     limit = config.tcp_syn_retries if tcb.state is State.SYN_SENT else config.tcp_synack_retries
-    if tcb.retransmits >= limit:
+    if tcb.retransmits >= limit or _has_waited_long_enough(tcb, now):
         tcb.done(now, errno.ETIMEDOUT)
         return
     tcb.retransmits += 1
@@ -73,14 +73,22 @@ def _probe(tcb: Connection, now: float) -> None:
 def _try_again(tcb: Connection, now: float) -> bool:
     """Count a timeout and back off; False if the connection has been given up."""
     limit = tcb.config.tcp_orphan_retries if tcb.is_orphan else tcb.config.tcp_retries
-    waited_for = now - tcb.received_at
-    user_timeout = tcb.options.user_timeout
-    if tcb.retransmits >= limit or (user_timeout is not None and waited_for >= user_timeout):
+    if tcb.retransmits >= limit or _has_waited_long_enough(tcb, now):
         tcb.abort(now, errno.ETIMEDOUT)
         return False
     tcb.retransmits += 1
     tcb.rtt.back_off()
     return True
+
+
+def _has_waited_long_enough(tcb: Connection, now: float) -> bool:
+    """The user timeout (RFC 9293 3.10.8, RFC 5482 3): for so long nothing was acknowledged of what these timeouts are
+    about. None or zero for no limit but R2."""
+    if tcb.retransmits == 0:
+        first = next(iter(tcb.scoreboard), None)
+        tcb.stalled_at = now if first is None else first.sent_at
+    limit = tcb.options.user_timeout or 0.0
+    return 0 < limit <= now - tcb.stalled_at
 
 
 def on_delayed_ack(tcb: Connection, now: float) -> None:

@@ -377,3 +377,15 @@ def test_half_open_connections_are_found_out() -> None:
     d.inject("R 1:1")
     assert d.find() is None
     assert d.a_port.take_error() == errno.ECONNRESET
+
+
+def test_the_user_timeout_ends_an_attempt() -> None:
+    """RFC 9293 3.10.8: "for any state"."""
+    d = Drill()
+    d.open().options.user_timeout = 5.0
+    d.connect()
+    d.expect("S 0:0")
+    d.expect("S 0:0", at=1.0)
+    d.expect("S 0:0", at=3.0)
+    d.quiet(7.0)  # looked at when the SYN would be resent
+    assert d.find() is None and d.a_port.take_error() == errno.ETIMEDOUT

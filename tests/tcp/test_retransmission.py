@@ -323,6 +323,41 @@ def test_user_timeout() -> None:
     assert d.find() is None and d.a_port.take_error() == errno.ETIMEDOUT
 
 
+def test_the_user_timeout_counts_from_what_is_not_acknowledged() -> None:
+    """RFC 5482 3: not from when the other end was last heard of, or an idle connection dies of its first loss."""
+    d = small()
+    d.a_port.options.user_timeout = 2.0
+    d.at(3600.0)
+    d.write(10)
+    d.expect("P. 1:11")
+    for at in (0.2, 0.6, 1.4):
+        d.expect("P. 1:11", at=3600 + at)
+    d.inject(". ack 11")
+    d.quiet(3700)
+    assert d.state is State.ESTABLISHED
+
+
+def test_progress_begins_the_user_timeout_anew() -> None:
+    d = small(tcp_max_rto=1.0)
+    d.a_port.options.user_timeout = 2.0
+    d.write(5000)
+    d.take_all()
+    for n in range(1, 5):
+        d.host.advance_to(1.5 * n)
+        d.take_all()
+        d.pour(f". ack {1000 * n + 1}")
+    assert d.state is State.ESTABLISHED
+
+
+def test_a_user_timeout_of_zero_is_none() -> None:
+    d = small(tcp_retries=3)
+    d.a_port.options.user_timeout = 0.0
+    d.write(10)
+    d.expect("P. 1:11")
+    for at in (0.2, 0.6, 1.4):
+        d.expect("P. 1:11", at=at)
+
+
 def test_the_route_going_away_is_a_loss_like_any_other() -> None:
     d = small()
     d.host.interface.is_up = False
