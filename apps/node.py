@@ -128,8 +128,9 @@ class Node(Station):
 
     engine stack socket selectors interface trace services    its parts
     address description    '192.168.1.3/24', and the link in one line
-    cable    the simulated cable, None on other links
     peer     the other host's address if the link brought one, None otherwise
+    lab      the lab it is on, None on other links
+    cable, other    the simulated cable and the Station at its other end, None on other links
     ping(...) and every other app    as at the prompt
     """
 
@@ -145,15 +146,16 @@ class Node(Station):
         _check_gateway(gateway, wanted)
         config = _config(seed, "node", settings)
         self._token: Token[Any] | None = None
+        self.other: Station | None = None
         self._closing = ExitStack()
+        if interrupt.install():
+            self._closing.callback(interrupt.uninstall)
         try:
             device, extras = self._open(link, wanted[0], seed)
             super().__init__(wanted, device, config, gateway)
             self._closing.callback(self.end)
             self.trace = Trace(self.recorder, self.engine.now)
             self._closing.callback(lambda: self.trace.off())
-            if interrupt.install():
-                self._closing.callback(interrupt.uninstall)
             running.append(self)
             self._closing.callback(running.remove, self)
         except BaseException:
