@@ -338,9 +338,11 @@ class Pinger:
             probe = icmpv4.fields(original.payload)
         except WireError:
             return None
-        if original.protocol != ipv4.PROTOCOL_ICMP or format_ip(original.dst) != self.address:
-            return None
-        is_ours = probe.type == icmpv4.ECHO and probe.identifier == self._identifier
+        is_ours = (
+            original.protocol == ipv4.PROTOCOL_ICMP
+            and probe.type == icmpv4.ECHO
+            and probe.identifier == self._identifier
+        )
         return probe.sequence if is_ours and probe.sequence in self._sent_at else None
 
     def _failure(self, packet: ipv4.Ipv4, message: icmpv4.Icmp, sequence: int, now: float) -> Failure:

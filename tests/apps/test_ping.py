@@ -11,7 +11,7 @@ import pytest
 
 from apps.ping import command, ping
 from apps.ping_report import milliseconds
-from apps.pinger import PingError
+from apps.pinger import Options, Pinger, PingError, Reply
 from stack.link.cable import Cable
 from stack.sim import SimEngine, World
 from stack.socket import SocketModule
@@ -191,6 +191,31 @@ def test_the_deadline_ends_it_whatever_has_come(near: Near, capsys: pytest.Captu
     near.cable.loss = 1.0
     assert command(near, ["-w", "1.5", "-c", "1", "10.0.0.2"]) == 1
     assert "2 packets transmitted, 0 received" in text(capsys)  # it goes on until one is answered
+
+
+def test_after_a_reply_the_last_probe_is_waited_for_no_longer_than_an_interval(near: Near) -> None:
+    began = near.engine.now()
+    near.world.observers.append(lambda now, host, frame: setattr(near.cable, "loss", float(now > began + 0.2)))
+    result = ping("10.0.0.2", count=2, interval=0.5, node=near)
+    assert (result.transmitted, result.received) == (2, 1)
+    assert near.engine.now() - began == pytest.approx(1.0)
+
+
+def test_with_a_deadline_the_first_error_ends_it(near: Near, capsys: pytest.CaptureFixture[str]) -> None:
+    began = near.engine.now()
+    assert command(near, ["-w", "60", "10.0.0.9"]) == 1
+    assert near.engine.now() - began < 4  # when the neighbour has been given up
+    assert "+1 errors, 100% packet loss" in text(capsys)
+
+
+def test_the_65537th_probe_has_the_first_one_s_number_and_is_no_duplicate(near: Near) -> None:
+    pinger = Pinger("10.0.0.2", Options(count=65537, interval=0), near)
+    pinger.result.transmitted = pinger.result.received = 65536
+    pinger._answered = set(range(65536))
+    (reply,) = pinger.run()
+    pinger.close()
+    assert isinstance(reply, Reply)
+    assert (reply.sequence, reply.is_duplicate, pinger.result.received) == (1, False, 65537)
 
 
 def test_an_interval_of_zero_is_as_fast_as_the_replies(near: Near, capsys: pytest.CaptureFixture[str]) -> None:

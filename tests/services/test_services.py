@@ -100,6 +100,8 @@ def test_a_service_goes_on_after_a_client_was_reset(place: Any) -> None:
     rude.close()
     polite = place.connect(chargen)
     assert receive(polite, 10) == ROWS[:10]
+    assert place.eventually(lambda: len(chargen.clients) == 1)
+    assert chargen.loop.last_fault == ""  # that clients vanish is no fault of ours
 
 
 def test_udp_echo_and_chargen_answer_a_datagram_each(place: Any) -> None:
