@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 def text(node: Node) -> str:
-    """' 192.168.1.3/24 on lab   rx 12 (1.2 kB)   tx 10 (900 B)   connections 2   drops 0 '"""
+    """' lab 192.168.1.3/24  rx 12 1.2 kB  tx 10 900 B  connections 2  drops 0 ', to fit into 80 columns"""
     counters = node.interface.counters
     try:
         connections = [c for c in node.stack.tcp.connections.values() if c.state is not State.TIME_WAIT]
         drops = sum(node.stack.drops.values())
     except RuntimeError:  # changed while we looked: the next look is half a second away
-        return f" {node.address} on {node.interface.name} "
+        return f" {node.interface.name} {node.address} "
     return (
-        f" {node.address} on {node.interface.name}   rx {counters.rx_packets} ({size(counters.rx_bytes)})"
-        f"   tx {counters.tx_packets} ({size(counters.tx_bytes)})   connections {len(connections)}   drops {drops} "
+        f" {node.interface.name} {node.address}  rx {counters.rx_packets} {size(counters.rx_bytes)}"
+        f"  tx {counters.tx_packets} {size(counters.tx_bytes)}  connections {len(connections)}  drops {drops} "
     )
 
 

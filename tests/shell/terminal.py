@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 
 ESCAPE = re.compile(r"\x1b(?:\[([?>=]?)([0-9;]*)([A-Za-z@`])|\](?:[^\x07\x1b]*)(?:\x07|\x1b\\)|([=>78cM]))")
-TOOLBAR = re.compile(r"[\d./, ]+ on \w+   rx ")
+TOOLBAR = re.compile(r"\w+ [\d./, ]+  rx ")
 PARTIAL = re.compile(r"\x1b(?:\[[?>=]?[0-9;]*|\][^\x07\x1b]*\x1b?)?\Z")
 
 

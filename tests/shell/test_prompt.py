@@ -238,7 +238,7 @@ def test_help_lists_every_command_with_one_line(prompt: Terminal) -> None:
 
 def test_the_toolbar_counts(prompt: Terminal) -> None:
     prompt.ask("ping -c1 192.168.1.1")
-    prompt.expect(r"^ 192\.168\.1\.3/24 on sim   rx \d+ \(.*\)   tx \d+ \(.*\)   connections \d+   drops \d+$")
+    prompt.expect(r"^ sim 192\.168\.1\.3/24  rx \d+ [\d.]+ k?B  tx \d+ [\d.]+ k?B  connections \d+  drops \d+$")
     before = int(prompt.expect(r"rx (\d+) ")[1])
     prompt.ask("ping -c3 -i0.1 192.168.1.1")
     prompt.until(lambda: int(prompt.expect(r"rx (\d+) ")[1]) >= before + 3, 3)
