@@ -25,14 +25,24 @@ ROOT = Path(__file__).parents[2]
 NODE, KERNEL = "192.168.1.3", "192.168.1.1"
 
 
-@pytest.fixture
-def node() -> Iterator[Node]:
+def bring_up() -> Node:
     try:
-        made = Node(f"{NODE}/24", link="lab")
+        return Node(f"{NODE}/24", link="lab")
     except LabUnavailable as e:
         pytest.skip(str(e.strerror))
-    with made:
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Node]:
+    with bring_up() as made:
         yield made
+
+
+@pytest.fixture
+def node(shared: Node) -> Iterator[Node]:
+    """A node without services."""
+    yield shared
+    shared.services.close()
 
 
 def begin(node: Node, *words: str) -> subprocess.Popen[bytes]:
@@ -134,7 +144,8 @@ def test_the_kernel_s_services_are_ours_too(node: Node) -> None:
     connection.close()
 
 
-def test_what_was_sent_arrives_though_the_node_ends_at_once(node: Node) -> None:
+def test_what_was_sent_arrives_though_the_node_ends_at_once() -> None:
+    node = bring_up()
     assert node.lab is not None
     listener = node.lab.popen(["sh", "-c", "nc -l 9999 | sha256sum"], stdout=subprocess.PIPE)
     data = bytes(range(251)) * 20_000
@@ -149,6 +160,15 @@ def test_what_was_sent_arrives_though_the_node_ends_at_once(node: Node) -> None:
     node.end()  # all of the node but its lab, which shall have time to say what it got
     out, _ = listener.communicate(timeout=20)
     assert out.split()[0].decode() == hashlib.sha256(data).hexdigest()
+    node.close()
+
+
+def test_nc_reads_what_our_chargen_says(node: Node) -> None:
+    node.services.start("chargen")
+    expected = hashlib.sha256((ROWS * 712)[:5_000_000]).hexdigest()
+    _, text = there(node, "sh", "-c", f"nc -d {NODE} 19 | head -c 5000000 | sha256sum")
+    assert text.split()[0] == expected
+    assert node.ping(KERNEL, count=1, quiet=True)
 
 
 def run(*words: str, stdin: str | None = None, seconds: float = 30) -> subprocess.CompletedProcess[str]:
