@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
+from apps.usage import UsageError
 from stack.config import Config, Tunable
 from stack.wire.address import parse_ip, parse_prefix
 
@@ -36,10 +37,6 @@ usage: ./node.py [OPTION | ADDRESS]... [COMMAND | SCRIPT.py] [ARGUMENT]...
 
 Without a command, and on a terminal, there is a prompt; otherwise standard input is a script.
 """
-
-
-class UsageError(Exception):
-    """The command line makes no sense. The text is one line."""
 
 
 @dataclass

@@ -38,7 +38,8 @@ def about(name: str) -> str | None:
     """All there is to say about one name, None if it is none of ours."""
     app = APPS.get(name)
     if app is not None:
-        return f"{app.name}: {app.text}\n\n{app.manual}"
+        parts = [f"{app.name}: {app.text}", app.manual, app.usage and f"As a command:\n\n{app.usage}"]
+        return "\n\n".join(part for part in parts if part)
     kind = KINDS.get(name)
     if kind is not None:
         ports = f"{kind.port}/tcp" + (f" {kind.port}/udp" if kind.has_udp else "")

@@ -6,13 +6,13 @@ for anything else. It refuses options that iputils has and this has not, with th
 
 from __future__ import annotations
 
-import getopt
 import sys
 
 from apps.host import Host, current_host
 from apps.ping_report import Json, Report, Text
 from apps.pinger import Options, Pinger, PingError, PingResult
 from apps.registry import App, register
+from apps.usage import Interrupted, UsageError, complain, split
 
 USAGE = """\
 usage: ping [options] HOST
@@ -36,9 +36,7 @@ ping(host, count=3, interval=1.0, timeout=10.0, deadline=None, size=56, ttl=None
      quiet=False, numeric=False, timestamps=False, outstanding=False, broadcast=False)
 
 Prints what ping(8) prints and returns the result: .received, .loss, .rtt_avg (seconds), .times ...
-It is true if a reply came. count=None goes on until Ctrl-C. As a command:
-
-""" + USAGE
+It is true if a reply came. count=None goes on until Ctrl-C."""
 
 
 def ping(
@@ -71,12 +69,6 @@ def ping(
     return result
 
 
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, after what there was to say about it has been printed."""
-
-    is_reported = True
-
-
 def exchange(pinger: Pinger, report: Report) -> PingResult:
     """Run one ping to its end, which may be Ctrl-C, and have it reported."""
     report.start(pinger)
@@ -89,14 +81,6 @@ def exchange(pinger: Pinger, report: Report) -> PingResult:
         pinger.close()
     report.end(pinger)
     return pinger.result
-
-
-class UsageError(Exception):
-    """The command line makes no sense; the text is one line. `shows_usage` if the options there are would help."""
-
-    def __init__(self, text: str, shows_usage: bool = False) -> None:
-        super().__init__(text)
-        self.shows_usage = shows_usage
 
 
 def typed(node: Host, arguments: list[str]) -> int:
@@ -115,7 +99,7 @@ def command(node: Host, arguments: list[str], count: int | None = None) -> int:
             return 0
         result = exchange(Pinger(host, options, node), Json() if is_json else Text())
     except UsageError as e:
-        print(f"ping: {e}" + (f"\n\n{USAGE}" if e.shows_usage else ""), file=sys.stderr)
+        complain("ping", e, USAGE)
         return 2
     except (PingError, ValueError) as e:
         print(f"ping: {e}", file=sys.stderr)
@@ -137,11 +121,7 @@ FLAGS = {"-q": "quiet", "-n": "numeric", "-D": "timestamps", "-O": "outstanding"
 
 def parse(arguments: list[str]) -> tuple[Options, str | None, bool]:
     """Options, the host (None: help is wanted) and whether as JSON. Raises UsageError."""
-    try:
-        found, rest = getopt.gnu_getopt(arguments, "c:i:W:w:s:t:qnDOb4h", ["json", "help"])
-    except getopt.GetoptError as e:
-        what = "option requires an argument" if "requires" in e.msg and len(e.opt) == 1 else "invalid option"
-        raise UsageError(f"{what} -- '{e.opt}'", shows_usage=True) from None
+    found, rest = split(arguments, "c:i:W:w:s:t:qnDOb4h", ["json", "help"])
     options, is_json = Options(), False
     for option, value in found:
         if option in ("-h", "--help"):
@@ -160,4 +140,4 @@ def parse(arguments: list[str]) -> tuple[Options, str | None, bool]:
     return options, rest[0], is_json
 
 
-register(App("ping", ping, command, "send ICMP echo requests to a host", MANUAL, typed))
+register(App("ping", ping, command, "send ICMP echo requests to a host", MANUAL, typed, USAGE))

@@ -18,6 +18,7 @@ class App(NamedTuple):
     text: str  # what it does, in one line
     manual: str  # the rest of what `help('name')` says
     typed: Callable[[Any, list[str]], int] | None = None  # None: as `command`
+    usage: str = ""  # the command's options, as `apps.usage` describes them
 
 
 APPS: dict[str, App] = {}

@@ -1,0 +1,56 @@
+"""What every command does with its own words: options as getopt has them, errors in one line, and Ctrl-C.
+
+A command's `USAGE` is a first line `usage: name [options] ...` and then a line for each option, two spaces in:
+`  -c COUNT      stop after COUNT replies`. `help`, the manual page and the shells' completion read it as it stands.
+"""
+
+from __future__ import annotations
+
+import getopt
+import sys
+from collections.abc import Callable, Sequence
+
+
+class UsageError(Exception):
+    """The command line makes no sense; the text is one line. `shows_usage` if the options there are would help."""
+
+    def __init__(self, text: str, shows_usage: bool = False) -> None:
+        super().__init__(text)
+        self.shows_usage = shows_usage
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, after what there was to say about it has been printed."""
+
+    is_reported = True
+
+
+def split(
+    arguments: Sequence[str], short: str, long: Sequence[str] = (), is_mixed: bool = True
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """Options with their values, and the other words; `short` and `long` are getopt's. Raises UsageError.
+
+    Options may stand after other words unless `is_mixed` is false.
+    """
+    try:
+        parse = getopt.gnu_getopt if is_mixed else getopt.getopt
+        found, rest = parse(list(arguments), short, list(long))
+    except getopt.GetoptError as e:
+        what = "option requires an argument" if "requires" in e.msg else "invalid option"
+        if "must not have" in e.msg:
+            what = "option takes no argument"
+        raise UsageError(f"{what} -- '{e.opt}'", shows_usage=True) from None
+    return found, rest
+
+
+def number(option: str, text: str, kind: Callable[[str], float] = int) -> float:
+    """An option's number; UsageError if it is none."""
+    try:
+        return kind(text)
+    except ValueError:
+        raise UsageError(f"{option}: invalid argument: '{text}'") from None
+
+
+def complain(name: str, error: UsageError, usage: str) -> None:
+    """Say on standard error what is wrong, and the options there are if that helps."""
+    print(f"{name}: {error}" + (f"\n\n{usage}" if error.shows_usage else ""), file=sys.stderr)
