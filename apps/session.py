@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from apps import commandline
-from apps.commandline import CommandLine, UsageError
+from apps.commandline import CommandLine
 from apps.help import overview
 from apps.namespace import names
 from apps.node import DEFAULT_ADDRESS, Node
 from apps.registry import APPS
 from apps.tracebacks import render
+from apps.usage import UsageError
 from stack.trace.choice import choose
 from stack.trace.color import is_coloured
 from stack.trace.trace import Trace

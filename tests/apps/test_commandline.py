@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from apps.commandline import CommandLine, UsageError, parse
+from apps.commandline import CommandLine, parse
+from apps.usage import UsageError
 
 COMMANDS = ("ping", "serve", "help")
 FILES = ("script.py", "notes", "192.168.1.9/program")
