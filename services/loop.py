@@ -27,6 +27,8 @@ class Loop:
         self.WRITE: int = selectors.EVENT_WRITE
         # Seconds, monotonic: the node's clock on the node's sockets, which may be virtual.
         self.now: Callable[[], float] = socket.engine.now if hasattr(socket, "engine") else time.monotonic
+        # Seconds since 1970, for people.
+        self.wall: Callable[[], float] = socket.engine.wall if hasattr(socket, "engine") else time.time
         self.last_fault = ""  # the traceback of the last exception a callback let through: a bug of ours
         self._selector = selectors.DefaultSelector()
         self._is_stopping = False

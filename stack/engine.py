@@ -104,6 +104,9 @@ class Engine(Hold):
     def now(self) -> float:
         return time.monotonic()
 
+    def wall(self) -> float:
+        return time.time()
+
     # --- the lock
 
     def __enter__(self) -> Engine:

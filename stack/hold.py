@@ -37,6 +37,9 @@ class AnyEngine(Protocol):
     def now(self) -> float:
         """Seconds, monotonic; where they count from means nothing."""
 
+    def wall(self) -> float:
+        """Seconds since 1970, for people: it may jump. In virtual time the World began with 1970."""
+
     def __enter__(self) -> AnyEngine: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /

@@ -414,6 +414,8 @@ class SimEngine(Hold):
     def now(self) -> float:
         return self.world._now
 
+    wall = now
+
     def __enter__(self) -> SimEngine:
         if collector.is_running_here():
             raise RuntimeError("a finalizer called by the garbage collector may not enter the node; use engine.defer")

@@ -337,3 +337,10 @@ def test_an_address_that_is_probed_for() -> None:
         with rival:
             rival.stack.add_address(rival.interface, parse_ip("10.0.0.2"), 24, rival.now())
             assert rival.wait(lambda: rival.interface.addresses, 5)
+
+
+def test_the_wall_clock_of_a_world_begins_with_1970() -> None:
+    with World() as world:
+        host = world.host("10.0.0.1/24")
+        world.sleep(2.5)
+        assert host.wall() == host.now() == world.now()
