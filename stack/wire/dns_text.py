@@ -6,11 +6,11 @@ out; on the way in, a fault is a ValueError of one clear line.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from stack.wire import dns
 from stack.wire.address import format_ip, parse_ip
-from stack.wire.dns import Data, Message, Mx, Opt, Question, Record, Soa, Srv, Txt
+from stack.wire.dns import Data, Edns, Message, Mx, Opt, Question, Record, Soa, Srv, Txt
 from stack.wire.name import ROOT, Name, parse_name
 
 TYPES = {
@@ -136,41 +136,84 @@ def _columns(*words: tuple[int, str]) -> str:
 # --- messages out
 
 
-def format_message(message: Message) -> Iterator[str]:
-    """Lines from '->>HEADER<<-' to the last section, as `dig` prints an answer: an empty line behind each section."""
-    edns = message.edns
+PARTS = ("comments", "question", "answer", "authority", "additional")  # of a message, by dig's names for them
+
+
+def format_message(message: Message, parts: Collection[str] = PARTS) -> Iterator[str]:
+    """Lines from '->>HEADER<<-' to the last section, as `dig` prints an answer: an empty line behind each section.
+
+    Without "comments" nothing but the questions and records of the sections among `parts`.
+    """
+    has_comments = "comments" in parts
+    if has_comments:
+        yield from _format_header(message)
+        if message.edns is not None:
+            yield from _format_edns(message.edns)
+    if "question" in parts and message.questions:
+        yield from _section("QUESTION", map(format_question, message.questions), has_comments)
+    for title, section in (
+        ("ANSWER", message.answers),
+        ("AUTHORITY", message.authority),
+        ("ADDITIONAL", message.additional),
+    ):
+        records = [record for record in section if not isinstance(record.data, Opt)]
+        if records and title.lower() in parts:
+            yield from _section(title, map(format_record, records), has_comments)
+
+
+def _section(title: str, lines: Iterable[str], has_comments: bool) -> Iterator[str]:
+    if has_comments:
+        yield f";; {title} SECTION:"
+    yield from lines
+    if has_comments:
+        yield ""
+
+
+def _format_header(message: Message) -> Iterator[str]:
     yield (
         f";; ->>HEADER<<- opcode: {OPCODES.get(message.opcode, f'RESERVED{message.opcode}')}, "
         f"status: {rcode_name(message.rcode)}, id: {message.id}"
     )
-    flags = "".join(f" {name}" for bit, name in FLAGS.items() if message.flags & bit)
     counts = (message.questions, message.answers, message.authority, message.additional)
     names = ("QUERY", "ANSWER", "AUTHORITY", "ADDITIONAL")
+    flags = "".join(f" {name}" for name in flag_names(message))
     yield f";; flags:{flags}; " + ", ".join(f"{name}: {len(section)}" for name, section in zip(names, counts))
     if message.is_response and message.flags & dns.RD and not message.flags & dns.RA:
         yield ";; WARNING: recursion requested but not available"
     yield ""
-    if edns is not None:
-        yield ";; OPT PSEUDOSECTION:"
-        do = " do" if edns.flags & dns.EDNS_DO else ""
-        yield f"; EDNS: version: {edns.version}, flags:{do}; udp: {edns.payload_size}"
-        for code, value in edns.options:
-            yield f"; {EDNS_OPTIONS.get(code, f'OPT={code}')}: {value.hex()}"
-    if message.questions:
-        yield ";; QUESTION SECTION:"
-        for question in message.questions:
-            yield format_question(question)
-        yield ""
-    for title, section in zip(names[1:], counts[1:]):
-        records = [record for record in section if not isinstance(record.data, Opt)]
-        if records:
-            yield f";; {title} SECTION:"
-            for record in records:
-                yield format_record(record)
-            yield ""
 
 
-EDNS_OPTIONS = {3: "NSID", 8: "CLIENT-SUBNET", 10: "COOKIE", 12: "PAD", 15: "EDE"}
+def flag_names(message: Message) -> list[str]:
+    """['qr', 'aa', 'rd']"""
+    return [name for bit, name in FLAGS.items() if message.flags & bit]
+
+
+def _format_edns(edns: Edns) -> Iterator[str]:
+    yield ";; OPT PSEUDOSECTION:"
+    do = " do" if edns.flags & dns.EDNS_DO else ""
+    yield f"; EDNS: version: {edns.version}, flags:{do}; udp: {edns.payload_size}"
+    for code, value in edns.options:
+        text = _format_ede(value) if code == EDE and len(value) >= 2 else value.hex()
+        yield f"; {EDNS_OPTIONS.get(code, f'OPT={code}')}: {text}"
+
+
+def _format_ede(value: bytes) -> str:
+    """RFC 8914 2: a code, and perhaps words."""
+    code = int.from_bytes(value[:2], "big")
+    name = f" ({EDE_CODES[code]})" if code in EDE_CODES else ""
+    return f"{code}{name}" + (f": ({printable(value[2:])})" if value[2:] else "")
+
+
+EDE = 15
+EDNS_OPTIONS = {3: "NSID", 8: "CLIENT-SUBNET", 10: "COOKIE", 12: "PAD", EDE: "EDE"}
+EDE_CODES = {  # RFC 8914 5.2
+    0: "Other", 1: "Unsupported DNSKEY Algorithm", 2: "Unsupported DS Digest Type", 3: "Stale Answer",
+    4: "Forged Answer", 5: "DNSSEC Indeterminate", 6: "DNSSEC Bogus", 7: "Signature Expired",
+    8: "Signature Not Yet Valid", 9: "DNSKEY Missing", 10: "RRSIGs Missing", 11: "No Zone Key Bit Set",
+    12: "NSEC Missing", 13: "Cached Error", 14: "Not Ready", 15: "Blocked", 16: "Censored", 17: "Filtered",
+    18: "Prohibited", 19: "Stale NXDOMAIN Answer", 20: "Not Authoritative", 21: "Not Supported",
+    22: "No Reachable Authority", 23: "Network Error", 24: "Invalid Data",
+}  # fmt: skip
 
 
 # --- record data in
