@@ -24,8 +24,10 @@ USAGE = """\
 usage: ./node.py [OPTION | ADDRESS]... [COMMAND | SCRIPT.py] [ARGUMENT]...
 
   ADDRESS            192.168.1.3/24, with as many as you like (without one: 192.168.1.3/24)
+  -dhcp              an address from a DHCP server
   --link LINK        tap:NAME, packet:INTERFACE, lab (a Linux kernel of its own), sim (no kernel at all)
   -g GATEWAY         where packets for other networks go
+  --dns SERVER       a name server; --search DOMAIN: where names without a dot are sought
   --trace [PROTO]    show each packet, or those of tcp, udp, icmp, arp
   -c CODE            run CODE
   -i                 stay at the prompt afterwards
@@ -43,7 +45,10 @@ Without a command, and on a terminal, there is a prompt; otherwise standard inpu
 class CommandLine:
     addresses: list[str] = field(default_factory=list)
     link: str | None = None
+    dhcp: bool = False
     gateway: str | None = None
+    dns: list[str] = field(default_factory=list)  # name servers
+    search: list[str] = field(default_factory=list)  # domains
     trace: str | None = None  # what to show; '' everything, None nothing
     code: str | None = None
     stay: bool = False
@@ -59,7 +64,7 @@ class CommandLine:
 
 
 FLAGS = {"-i", "-q", "-h", "-V", "-dhcp", "--dhcp", "--help", "--version", "--quiet"}
-VALUES = {"-g", "-c", "--gateway", "--link", "--color", "--seed", "--set"}
+VALUES = {"-g", "-c", "--gateway", "--link", "--color", "--seed", "--set", "--dns", "--search"}
 # The first word that is not an option is an address if it looks like one: digits and dots or hexadecimal and colons.
 ADDRESS = re.compile(r"[0-9]+(\.[0-9]*)+(/.*)?|[0-9a-fA-F]*:[0-9a-fA-F:.]*(/.*)?|[0-9]+/.*|[0-9]+")
 
@@ -143,7 +148,7 @@ def _flag(line: CommandLine, name: str) -> None:
     elif name in ("-V", "--version"):
         line.is_version = True
     else:
-        raise UsageError(f"{name} is not built yet: give an address, 192.168.1.3/24 say")
+        line.dhcp = True
 
 
 def _value(line: CommandLine, name: str, value: str) -> None:
@@ -152,7 +157,11 @@ def _value(line: CommandLine, name: str, value: str) -> None:
     elif name == "--link":
         line.link = _link(value)
     elif name in ("-g", "--gateway"):
-        line.gateway = _gateway(value)
+        line.gateway = _ipv4(name, value)
+    elif name == "--dns":
+        line.dns += [_ipv4(name, server) for server in value.split(",")]
+    elif name == "--search":
+        line.search += value.split(",")
     elif name == "--color":
         if value not in COLORS:
             raise UsageError(f"--color is one of {', '.join(COLORS)}, not {value!r}")
@@ -177,13 +186,13 @@ def _address(text: str) -> str:
     return text if "/" in text else f"{text}/24"
 
 
-def _gateway(text: str) -> str:
+def _ipv4(option: str, text: str) -> str:
     try:
         address = parse_ip(text)
     except ValueError as e:
-        raise UsageError(f"-g: {e}") from None
+        raise UsageError(f"{option}: {e}") from None
     if len(address) != 4:
-        raise UsageError(f"-g {text}: IPv6 is not built yet")
+        raise UsageError(f"{option} {text}: IPv6 is not built yet")
     return text
 
 

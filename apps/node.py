@@ -1,13 +1,13 @@
-"""A Node: one TCP/IP host on one link.
+"""A Node: one TCP/IP host on one link, with what came with the link (a lab's kernel, a second node on a simulated
+cable).
 
-The stack, its engine, its sockets, trace and services, and what came with the link (a lab's kernel, a second node on a
-simulated cable). Everything is gone when it is closed. It refuses IPv6, which is not built yet.
+Everything is gone when it is closed. It refuses IPv6, which is not built yet.
 """
 
 from __future__ import annotations
 
-import errno
 import os
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from contextvars import Token
 from functools import partial
@@ -16,22 +16,16 @@ from types import TracebackType
 from typing import Any
 
 from apps import APPS
-from services import Services
+from apps.station import Station
 from stack import interrupt
 from stack.config import Config
-from stack.engine import Engine
-from stack.events import AddressConflict, Event
-from stack.interface import Interface
+from stack.leases import Leases
 from stack.link.cable import Cable
 from stack.link.choose import Extras, open_link
 from stack.link.device import Device
-from stack.socket import SocketModule, current, running
-from stack.stack import Stack
-from stack.tcp.state import State
-from stack.trace.recorder import Recorder
+from stack.socket import current, running
 from stack.trace.trace import Trace
 from stack.wire.address import (
-    ANY4,
     broadcast,
     format_ip,
     in_prefix,
@@ -43,91 +37,22 @@ from stack.wire.address import (
 )
 
 DEFAULT_ADDRESS = "192.168.1.3/24"
-PEER_SERVICES = ("echo", "http")
-GOODBYE = 2.0  # seconds that closing waits for what was sent to be acknowledged
-UNFINISHED = frozenset({State.SYN_RECEIVED, State.ESTABLISHED, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK})
-
-
-class Station:
-    """A host on a device that is there already. Closes the device with itself; raises OSError if an address is in use.
-
-    engine stack socket selectors interface recorder services    its parts
-    """
-
-    def __init__(
-        self, addresses: list[str], device: Device, config: Config, gateway: str | None = None
-    ) -> None:
-        self.stack = Stack(config)
-        self.recorder = Recorder()
-        self.stack.observers.append(self.recorder)
-        self.engine = Engine(self.stack)
-        self.socket = SocketModule(self.engine)
-        self.selectors = self.socket.selectors
-        self.services = Services(self.socket, self.selectors, self.engine.spawn)
-        try:
-            self.interface: Interface = self.engine.attach(device)
-            self._configure([parse_prefix(text) for text in addresses], gateway)
-        except BaseException:
-            self.engine.close()
-            raise
-
-    def _configure(self, addresses: list[tuple[bytes, int]], gateway: str | None) -> None:
-        """Claim the addresses and wait until they are ours: they are probed for first (RFC 5227)."""
-        conflicts = _Conflicts()
-        with self.engine as engine:
-            self.stack.observers.append(conflicts)
-            for address, prefixlen in addresses:
-                self.stack.add_address(self.interface, address, prefixlen, engine.now())
-            engine.wait(lambda: conflicts.found or len(self.interface.addresses) >= len(set(addresses)))
-            self.stack.observers.remove(conflicts)
-            if conflicts.found:
-                raise OSError(errno.EADDRINUSE, str(conflicts.found[0]))
-            if gateway is not None:
-                self.stack.routes.add(ANY4, 0, parse_ip(gateway), self.interface)
-
-    def end(self) -> None:
-        """Stop the services, end the connections as far as `GOODBYE` allows, and go down. Again: nothing."""
-        if self.engine.is_closed:
-            return
-        try:
-            self.services.close()
-            self._say_goodbye()
-        finally:
-            self.engine.close()
-
-    def _say_goodbye(self) -> None:
-        """Close every connection; what was sent and not yet acknowledged has a moment to get there."""
-        with self.engine as engine:
-            connections = list(self.stack.tcp.connections.values())
-            for connection in connections:
-                connection.close(engine.now())
-            engine.wait(lambda: not any(c.state in UNFINISHED for c in connections), GOODBYE if connections else 0)
-
-
-class _Conflicts:
-    """An observer: who else has an address of ours."""
-
-    def __init__(self) -> None:
-        self.found: list[AddressConflict] = []
-
-    def on_frame(self, *args: Any) -> None:
-        pass
-
-    def on_event(self, event: Event, now: float) -> None:
-        if isinstance(event, AddressConflict) and not event.taken:
-            self.found.append(event)
+LONGEST_PREFIX = 30  # that a DHCP server has something to give from
 
 
 class Node(Station):
     """One host on a link. `with Node('192.168.1.3/24', link='lab') as node: node.ping('192.168.1.1')`
 
-    `addresses` have prefix lengths (24 if not); without one it is 192.168.1.3/24. `link` is 'tap:NAME',
-    'packet:INTERFACE', 'lab', 'sim', a Device, or None for the best there is. `seed` makes its random numbers
-    repeatable; `settings` are those of `stack.config`. Raises ValueError for what makes no sense and OSError for what
-    is not to be had, each with one clear line.
+    `addresses` have prefix lengths (24 if not); without one, and without `dhcp`, it is 192.168.1.3/24. `link` is
+    'tap:NAME', 'packet:INTERFACE', 'lab', 'sim', a Device, or None for the best there is. `dns` and `search` are name
+    servers and search domains, if not those of the lease or of the link's other host. `seed` makes its random numbers
+    repeatable; `settings` are those of `stack.config`. `watch` is called with the node before its first frame, and
+    `say` with a line for each thing that happens to its addresses. Raises ValueError for what makes no sense and
+    OSError for what is not to be had, each with one clear line.
 
-    engine stack socket selectors interface trace services    its parts
+    engine stack socket selectors interface trace resolver services    its parts
     address description    '192.168.1.3/24', and the link in one line
+    dhcp     the DHCP client: dhcp.state, dhcp.lease; None if there is none
     peer     the other host's address if the link brought one, None otherwise
     lab      the lab it is on, None on other links
     cable, other    the simulated cable and the Station at its other end, None on other links
@@ -138,12 +63,17 @@ class Node(Station):
         self,
         *addresses: str,
         link: str | Device | None = None,
+        dhcp: bool = False,
         gateway: str | None = None,
+        dns: Sequence[str] = (),
+        search: Sequence[str] = (),
         seed: int | None = None,
+        watch: Callable[[Node], object] | None = None,
+        say: Callable[[str], object] | None = None,
         **settings: int | float | bool,
     ) -> None:
-        wanted = [_with_prefix(text) for text in addresses or (DEFAULT_ADDRESS,)]
-        _check_gateway(gateway, wanted)
+        wanted = [_with_prefix(text) for text in addresses or (() if dhcp else (DEFAULT_ADDRESS,))]
+        _check_gateway(gateway, wanted, dhcp)
         config = _config(seed, "node", settings)
         self._token: Token[Any] | None = None
         self.other: Station | None = None
@@ -151,21 +81,27 @@ class Node(Station):
         if interrupt.install():
             self._closing.callback(interrupt.uninstall)
         try:
-            device, extras = self._open(link, wanted[0], seed)
-            super().__init__(wanted, device, config, gateway)
+            device, extras = self._open(link, wanted[0] if wanted else DEFAULT_ADDRESS, seed)
+            self.link = device
+            self.lab = extras.lab
+            self.cable: Cable | None = extras.cable
+            self.peer = None if extras.peer is None else format_ip(extras.peer)
+            name_servers = list(dns) or ([self.peer] if self.peer is not None and not dhcp else [])
+            super().__init__(device, config, name_servers=name_servers, search=list(search), say=say)
             self._closing.callback(self.end)
             self.trace = Trace(self.recorder, self.engine.now)
             self._closing.callback(lambda: self.trace.off())
+            if watch is not None:
+                watch(self)
+            self.claim(wanted, gateway)
+            if dhcp:
+                # What a lab or a simulated host has given out, nobody knows of when it is gone.
+                self.lease(Leases(warn=say or (lambda text: None)) if self.peer is None else None)
             running.append(self)
             self._closing.callback(running.remove, self)
         except BaseException:
             self._closing.close()
             raise
-        self.link = device
-        self.lab = extras.lab
-        self.cable: Cable | None = extras.cable
-        self.peer = None if extras.peer is None else format_ip(extras.peer)
-        self.address = ", ".join(wanted)
 
     def _open(self, link: str | Device | None, address: str, seed: int | None) -> tuple[Device, Extras]:
         """The device, and what came with it: to be closed after us."""
@@ -173,19 +109,21 @@ class Node(Station):
             self.description = link.description
             return link, Extras()
         packed, prefixlen = parse_prefix(address)
-        device, self.description, extras = open_link(link, packed, prefixlen, rng=_random(seed, "cable"))
+        device, self.description, extras = open_link(
+            link, packed, prefixlen, rng=_random(seed, "cable"), services=_services_of
+        )
         if extras.lab is not None:
             self._closing.callback(extras.lab.close)
         if extras.cable is not None and extras.peer is not None:
             try:
-                other = f"{format_ip(extras.peer)}/{prefixlen}"
-                self.other = Station([other], extras.ends[1], _config(seed, "peer", {"acd_probe_num": 0}))
+                self.other = Station(extras.ends[1], _config(seed, "peer", {"acd_probe_num": 0}))
             except BaseException:
                 device.close()
                 raise
             self._closing.callback(self.other.end)
-            for name in PEER_SERVICES:
-                self.other.services.start(name)
+            self.other.claim([f"{format_ip(extras.peer)}/{prefixlen}"])
+            for name, _, setting in (text.partition("=") for text in _services_of(extras.peer, prefixlen)):
+                self.other.services.start(name, setting=setting)
         return device, extras
 
     def run(self, command: str = "") -> int:
@@ -248,10 +186,18 @@ def _with_prefix(text: str) -> str:
     return text
 
 
-def _check_gateway(gateway: str | None, addresses: list[str]) -> None:
+def _services_of(address: bytes, prefixlen: int) -> list[str]:
+    """What the other host runs that comes with a link, as `services.parse_name` has it."""
+    dhcp = [f"dhcp={format_ip(address)}/{prefixlen},domain=lab"] if prefixlen <= LONGEST_PREFIX else []
+    return ["echo", "http", "dns", *dhcp]
+
+
+def _check_gateway(gateway: str | None, addresses: list[str], has_dhcp: bool) -> None:
     if gateway is None:
         return
     packed = parse_ip(gateway)
+    if has_dhcp and not addresses:
+        raise ValueError(f"the gateway {gateway}: DHCP says what the gateway is")
     if not any(in_prefix(packed, *parse_prefix(text)) for text in addresses):
         raise ValueError(f"the gateway {gateway} is not on the network of {' or '.join(addresses)}")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from struct import Struct
@@ -160,7 +159,7 @@ class Pinger:
         options.check()
         self.options = options
         self.node = node
-        self.address = self._resolve(host)
+        host, self.address = self._resolve(host)
         self._names: dict[str, str] = {}
         # iputils asks no names if it was given a number.
         self._is_numeric = options.numeric or host == self.address
@@ -169,7 +168,7 @@ class Pinger:
         self.socket = self._open()
         with node.engine:
             self._identifier = node.engine.stack.config.rng.getrandbits(16)
-        self._wall = 0.0 if node.engine.is_virtual else time.time() - node.engine.now()
+        self._wall = node.engine.wall() - node.engine.now()
         self._sent_at: dict[int, float] = {}  # by sequence number on the wire
         self._answered: set[int] = set()
         self._pattern = bytes(i & 0xFF for i in range(options.size))
@@ -180,12 +179,17 @@ class Pinger:
 
     # --- before the first probe
 
-    def _resolve(self, host: str) -> str:
+    def _resolve(self, host: str) -> tuple[str, str]:
+        """The host's own name, as iputils shows it, and its address."""
+        if not isinstance(host, str):
+            raise TypeError(f"the host is its name or its address, not {host!r}")
+        socket = self.node.socket
         try:
-            address: str = self.node.socket.gethostbyname(host)
+            found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_DGRAM, 0, socket.AI_CANONNAME)
         except (OSError, UnicodeError) as e:
             raise PingError(getattr(e, "errno", None), f"{host}: {getattr(e, 'strerror', None) or e}") from None
-        return address
+        _, _, _, name, (address, _) = found[0]
+        return name or host, address
 
     def _check_route(self) -> None:
         """As ping does it: a UDP socket that is connected says whether there is a way, and sends nothing."""

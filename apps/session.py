@@ -20,7 +20,7 @@ from apps import commandline
 from apps.commandline import CommandLine
 from apps.help import overview
 from apps.namespace import names
-from apps.node import DEFAULT_ADDRESS, Node
+from apps.node import Node
 from apps.registry import APPS
 from apps.tracebacks import render
 from apps.usage import UsageError
@@ -61,13 +61,7 @@ def _main(words: list[str]) -> int:
     _choose_color(line.color)
     try:
         choose(line.trace)  # a filter that makes no sense is said so before anything is opened
-        node = Node(
-            *line.addresses or (DEFAULT_ADDRESS,),
-            link=line.link,
-            gateway=line.gateway,
-            seed=line.seed,
-            **line.settings,
-        )
+        node = _node(line)
     except ValueError as e:
         return _complain(str(e), 2)
     except OSError as e:
@@ -76,6 +70,35 @@ def _main(words: list[str]) -> int:
         code = _run(node, line)
         sys.stdout.flush()
     return code
+
+
+def _node(line: CommandLine) -> Node:
+    """The node that the command line describes. Raises ValueError, OSError."""
+    is_prompt = _is_prompt(line)
+    settings: dict[str, Any] = dict(line.settings)
+
+    def watch(node: Node) -> None:
+        if not is_prompt:
+            # Standard output is for results, so packets go to standard error.
+            node.trace = Trace(node.recorder, node.engine.now, sys.stderr.write, is_coloured(line.color, sys.stderr))
+        if line.trace is not None:
+            node.trace.on(line.trace)
+
+    def say(text: str) -> None:
+        print(text, file=None if is_prompt else sys.stderr, flush=True)
+
+    return Node(
+        *line.addresses,
+        link=line.link,
+        dhcp=line.dhcp,
+        gateway=line.gateway,
+        dns=line.dns,
+        search=line.search,
+        seed=line.seed,
+        watch=watch,
+        say=None if line.quiet and not is_prompt else say,
+        **settings,
+    )
 
 
 def _help(line: CommandLine) -> int:
@@ -90,13 +113,8 @@ def _help(line: CommandLine) -> int:
 def _run(node: Node, line: CommandLine) -> int:
     """What the command line asks for, with the node up."""
     is_prompt = _is_prompt(line)
-    if not is_prompt:
-        if not line.quiet:
-            print(f"{node.address} on {node.description}", file=sys.stderr)
-        # Standard output is for results, so packets go to standard error.
-        node.trace = Trace(node.recorder, node.engine.now, sys.stderr.write, is_coloured(line.color, sys.stderr))
-        if line.trace is not None:
-            node.trace.on(line.trace)
+    if not is_prompt and not line.quiet:
+        print(f"{node.address} on {node.description}", file=sys.stderr)
     namespace = names(node)
     code = 0
     if line.command is not None:
@@ -111,8 +129,6 @@ def _run(node: Node, line: CommandLine) -> int:
         from apps.shell import run
 
         banner = _banner(node) if is_prompt and not line.quiet else ""
-        if is_prompt and line.trace is not None:
-            node.trace.on(line.trace)
         return run(node, namespace, banner)
     return code
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import random
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from stack.config import Random
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 KINDS = "tap:NAME, packet:INTERFACE, lab or sim"
 DEFAULT_TAP = "tap0"
 INSTEAD = "; use --link sim"
+
+# The names of the services that a host of this address and prefix length is to run.
+Services = Callable[[bytes, int], Sequence[str]]
 
 
 class Extras(NamedTuple):
@@ -50,14 +54,15 @@ def open_link(
     mac: bytes | None = None,
     rng: Random | None = None,
     super_segments: bool = False,
+    services: Services = lambda address, prefixlen: (),
 ) -> Opened:
     """Open the link that `spec` names, or the best for None, for a node at `address`.
 
-    `rng` decides what a simulated cable loses. Raises ValueError for a spec that is none, OSError if the link is not to
-    be had; both with one clear line.
+    `rng` decides what a simulated cable loses; a lab's host runs the `services` of its address and prefix length.
+    Raises ValueError for a spec that is none, OSError if the link is not to be had; both with one clear line.
     """
     if spec is None:
-        return _best(address, prefixlen, mac, rng, super_segments)
+        return _best(address, prefixlen, mac, rng, super_segments, services)
     kind, colon, name = spec.partition(":")
     if kind in ("tap", "packet"):
         if not name:
@@ -66,17 +71,24 @@ def open_link(
     if colon or kind not in ("lab", "sim"):
         raise ValueError(f"there is no link {spec!r}; a link is {KINDS}")
     if kind == "lab":
-        return _lab(address, prefixlen, mac)
+        return _lab(address, prefixlen, mac, services)
     return _sim(address, prefixlen, rng, super_segments)
 
 
-def _best(address: bytes, prefixlen: int, mac: bytes | None, rng: Random | None, super_segments: bool) -> Opened:
+def _best(
+    address: bytes,
+    prefixlen: int,
+    mac: bytes | None,
+    rng: Random | None,
+    super_segments: bool,
+    services: Services,
+) -> Opened:
     try:
         return _named("tap", DEFAULT_TAP, mac, only_if_there=True)
     except OSError:
         pass  # no such TAP, or not for us
     try:
-        return _lab(address, prefixlen, mac)
+        return _lab(address, prefixlen, mac, services)
     except OSError as e:
         device, description, extras = _sim(address, prefixlen, rng, super_segments)
         return Opened(device, f"{description} ({(e.strerror or '').removesuffix(INSTEAD)})", extras)
@@ -93,12 +105,12 @@ def _named(kind: str, name: str, mac: bytes | None, only_if_there: bool = False)
     return Opened(device, device.description, Extras())
 
 
-def _lab(address: bytes, prefixlen: int, mac: bytes | None) -> Opened:
+def _lab(address: bytes, prefixlen: int, mac: bytes | None, services: Services) -> Opened:
     try:
         from stack.link.lab import open_lab
     except ImportError:
         raise OSError(errno.ENOSYS, f"the lab needs Linux{INSTEAD}") from None
-    lab = open_lab(address, prefixlen, mac=mac)
+    lab = open_lab(address, prefixlen, services(other_address(address, prefixlen), prefixlen), mac=mac)
     return Opened(lab.device, lab.device.description, Extras(lab=lab, peer=lab.peer))
 
 

@@ -135,7 +135,7 @@ class Lab:
             self.trouble = json.loads(self._control.recv(65536) or "{}").get("services", "the lab ended")
         except TimeoutError:
             self.trouble = "they did not start in time"
-        self.services = () if self.trouble else names
+        self.services = () if self.trouble else tuple(name.partition("=")[0] for name in names)
 
 
 def open_lab(

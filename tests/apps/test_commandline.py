@@ -64,6 +64,10 @@ def meaning(words: str | list[str]) -> dict[str, Any]:
         ("--set icmp_echo_ignore_all=0", {"settings": {"icmp_echo_ignore_all": False}}),
         ("--help", {"is_help": True}),
         ("-V", {"is_version": True}),
+        ("-dhcp ping x", {"dhcp": True, "command": "ping", "arguments": ["x"]}),
+        ("--dhcp 10.0.0.1", {"dhcp": True, "addresses": ["10.0.0.1/24"]}),
+        ("--dns 10.0.0.1,10.0.0.2 --dns=10.0.0.3", {"dns": ["10.0.0.1", "10.0.0.2", "10.0.0.3"]}),
+        ("--search lab,example", {"search": ["lab", "example"]}),
     ],
 )
 def test_what_a_line_means(words: str | list[str], expected: dict[str, Any]) -> None:
@@ -81,8 +85,10 @@ def test_what_a_line_means(words: str | list[str], expected: dict[str, Any]) -> 
         ("pong 10.0.0.1", "'pong' is no command, file or address; the commands are help, ping, serve"),
         ("missing.py", "there is no file 'missing.py'"),
         ("./tool", "there is no file './tool'"),
-        ("-dhcp wget", "-dhcp is not built yet: give an address, 192.168.1.3/24 say"),
-        ("--dhcp", "--dhcp is not built yet"),
+        ("--dns here", "--dns: "),
+        ("--dns 10.0.0.1,x", "--dns: "),
+        ("--dns ::1", "IPv6 is not built yet"),
+        ("-dhcp=yes", "there is no option -dhcp=yes"),
         ("-x", "there is no option -x"),
         ("-iq", "there is no option -iq"),
         ("--lin lab", "there is no option --lin"),

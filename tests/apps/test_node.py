@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from apps import ping
-from apps.node import Node, Station
+from apps.node import Node
+from apps.station import Station
 from services import KINDS
 from stack import interrupt
 from stack.config import Config
@@ -51,10 +52,16 @@ def test_inside_with_it_is_the_current_node(node: Node) -> None:
 
 
 def test_the_other_node_runs_echo_and_http(node: Node) -> None:
-    assert node.other is not None and node.other.services.running == ["echo", "http"]
+    assert node.other is not None and node.other.services.running == ["echo", "http", "dns", "dhcp"]
     with node.socket.create_connection((node.peer, 7), 5) as sock:
         sock.sendall(b"there and back")
         assert sock.recv(100) == b"there and back"
+
+
+def station(end: CableEnd, config: Config, *addresses: str) -> Station:
+    host = Station(end, config)
+    host.claim(list(addresses))
+    return host
 
 
 def test_nothing_is_left_when_it_is_closed() -> None:
@@ -75,7 +82,7 @@ def test_nothing_is_left_when_it_is_closed() -> None:
 
 def test_an_address_in_use_is_not_taken(ends: list[CableEnd]) -> None:
     config = Config(random.Random(2), bytes(16), acd_probe_num=0)
-    first = Station(["10.0.0.9/24"], ends[0], config)
+    first = station(ends[0], config, "10.0.0.9/24")
     threads = threading.active_count()
     with pytest.raises(OSError, match=r"10\.0\.0\.9 is in use by 02:00:00:00:00:01$") as caught:
         Node("10.0.0.9/24", link=ends[1])
@@ -85,7 +92,7 @@ def test_an_address_in_use_is_not_taken(ends: list[CableEnd]) -> None:
 
 
 def test_several_addresses_and_a_gateway(ends: list[CableEnd]) -> None:
-    router = Station(["10.0.0.1/24", "172.16.0.1/16"], ends[0], Config(random.Random(2), bytes(16), **FAST))
+    router = station(ends[0], Config(random.Random(2), bytes(16), **FAST), "10.0.0.1/24", "172.16.0.1/16")
     with Node("10.0.0.2/24", "10.9.9.9/24", link=ends[1], gateway="10.0.0.1", **FAST) as node:
         assert node.address == "10.0.0.2/24, 10.9.9.9/24"
         assert node.ping("172.16.0.1", count=1, timeout=2, quiet=True).received == 1
@@ -139,7 +146,7 @@ def test_commands_for_another_host_need_a_lab(node: Node) -> None:
 
 
 def test_what_was_sent_before_closing_arrives(ends: list[CableEnd]) -> None:
-    far = Station(["10.0.0.1/24"], ends[0], Config(random.Random(2), bytes(16), **FAST))
+    far = station(ends[0], Config(random.Random(2), bytes(16), **FAST), "10.0.0.1/24")
     discard = far.services.start(KINDS["discard"].name)
     ends[0].cable.delay = 0.02  # much of it is still on its way when the sender goes
     with Node("10.0.0.2/24", link=ends[1], **FAST) as node:

@@ -120,8 +120,8 @@ def test_settings_are_set() -> None:
 @pytest.mark.parametrize(
     "words, code, line",
     [
-        (["-dhcp"], 2, "-dhcp is not built yet: give an address, 192.168.1.3/24 say"),
-        (["pong"], 2, "'pong' is no command, file or address; the commands are help, ping, serve"),
+        (["-dhcp", "--link", "sim", "-g", "192.168.1.1"], 2, "the gateway 192.168.1.1: DHCP says what the gateway is"),
+        (["pong"], 2, "'pong' is no command, file or address; the commands are "),
         (["missing.py"], 2, "there is no file 'missing.py'"),
         (["192.168.1.300"], 2, "'192.168.1.300' is not an IP address"),
         (["192.168.1.255/24"], 2, "192.168.1.255/24 is the broadcast address of its network"),
