@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from apps import help as _help  # noqa: F401  registers itself, as the next
 from apps import serve as _serve  # noqa: F401
+from apps.dns import dns
 from apps.ping import ping
 from apps.registry import APPS, App
 
-__all__ = ["APPS", "App", "ping"]
+__all__ = ["APPS", "App", "dns", "ping"]

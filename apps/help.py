@@ -9,6 +9,7 @@ import sys
 from textwrap import shorten
 from typing import Any
 
+from apps.commandline import USAGE
 from apps.registry import APPS, App, register
 from services import KINDS
 
@@ -99,7 +100,7 @@ def _members(value: Any) -> str:
 
 def command(node: Any, arguments: list[str]) -> int:
     if not arguments:
-        print(overview())
+        print(f"{USAGE}\ncommands and names:\n{overview()}" if node is None else overview())
         return 0
     for name in arguments:
         text = about(name)
@@ -110,4 +111,4 @@ def command(node: Any, arguments: list[str]) -> int:
     return 0
 
 
-register(App("help", None, command, "this list; help ping has more about ping", ""))
+register(App("help", None, command, "this list; help ping has more about ping", "", needs_node=False))

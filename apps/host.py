@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from stack.hold import AnyEngine
+from stack.resolver import Resolver
 from stack.socket import current_node
 
 
@@ -17,6 +18,9 @@ class Host(Protocol):
     @property
     def socket(self) -> Any:
         """Module-like, with the standard library's names."""
+
+    @property
+    def resolver(self) -> Resolver: ...
 
 
 def current_host() -> Host:

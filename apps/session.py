@@ -18,7 +18,6 @@ from typing import Any
 
 from apps import commandline
 from apps.commandline import CommandLine
-from apps.help import overview
 from apps.namespace import names
 from apps.node import Node
 from apps.registry import APPS
@@ -55,10 +54,12 @@ def _main(words: list[str]) -> int:
     if line.is_version:
         print(f"glasstack {version()}")
         return 0
-    if line.is_help or line.command == "help":
-        return _help(line)
+    if line.is_help:
+        return _help(line.command)
     sys.setswitchinterval(SWITCH_INTERVAL)
     _choose_color(line.color)
+    if line.command is not None and not APPS[line.command].needs_node:
+        return _run_command(None, line.command, line.arguments)
     try:
         choose(line.trace)  # a filter that makes no sense is said so before anything is opened
         node = _node(line)
@@ -101,13 +102,8 @@ def _node(line: CommandLine) -> Node:
     )
 
 
-def _help(line: CommandLine) -> int:
-    if line.command is None or (line.command == "help" and not line.arguments):
-        print(f"{commandline.USAGE}\ncommands and names:\n{overview()}")
-        return 0
-    command = APPS["help"].command
-    assert command is not None
-    return command(None, line.arguments if line.command == "help" else [line.command])
+def _help(name: str | None) -> int:
+    return _run_command(None, "help", [] if name is None else [name])
 
 
 def _run(node: Node, line: CommandLine) -> int:
@@ -152,7 +148,7 @@ def _is_prompt(line: CommandLine) -> bool:
     return line.command is None and line.script is None and line.code is None and sys.stdin.isatty()
 
 
-def _run_command(node: Node, name: str, arguments: list[str]) -> int:
+def _run_command(node: Node | None, name: str, arguments: list[str]) -> int:
     command = APPS[name].command
     assert command is not None
     return command(node, arguments)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from apps.registry import APPS
+
 ROOT = Path(__file__).parents[2]
 ON = "192.168.1.3/24 on sim: a second node at 192.168.1.1 on a simulated cable\n"
 
@@ -121,7 +123,7 @@ def test_settings_are_set() -> None:
     "words, code, line",
     [
         (["-dhcp", "--link", "sim", "-g", "192.168.1.1"], 2, "the gateway 192.168.1.1: DHCP says what the gateway is"),
-        (["pong"], 2, "'pong' is no command, file or address; the commands are "),
+        (["pong"], 2, f"'pong' is no command, file or address; the commands are {', '.join(sorted(APPS))}"),
         (["missing.py"], 2, "there is no file 'missing.py'"),
         (["192.168.1.300"], 2, "'192.168.1.300' is not an IP address"),
         (["192.168.1.255/24"], 2, "192.168.1.255/24 is the broadcast address of its network"),
