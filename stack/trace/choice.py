@@ -38,7 +38,7 @@ def choose(wanted: Wanted) -> Test | None:
 
 
 def _frame(entry: Entry) -> Frame:
-    head = entry.head
+    head = entry.framed
     if entry.payload:
         head = bytes(head) + bytes(entry.payload[:SEEN])
-    return Frame(head, entry.size, entry.outgoing)
+    return Frame(head, entry.size, bool(entry.outgoing))

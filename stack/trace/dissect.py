@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stack.trace import names
+from stack.trace import linktype, names
+from stack.trace.dissectors import BUILT_IN, Dissectors
 from stack.trace.flow import View
+from stack.trace.layer import Application, Field, Layer, data_layer
 from stack.trace.options import ip_options, tcp_options
 from stack.trace.recorder import Entry
 from stack.wire import arp, ethernet, icmpv4, ipv4, tcp, udp
@@ -30,27 +32,6 @@ PARTIAL = "partial (left to the device)"
 MAX_QUOTES = 4  # an ICMP error quoted in an ICMP error quoted in ...
 
 
-class Field(NamedTuple):
-    """One field: its name, its value in words, and the fields it is made of."""
-
-    name: str
-    value: str
-    inner: tuple[Field, ...] = ()
-
-
-@dataclass(slots=True)
-class Layer:
-    """One protocol's part of a frame. `start` and `end` are byte offsets in the frame; `inner` is what it quotes."""
-
-    name: str
-    title: str
-    start: int
-    end: int
-    fields: list[Field] = field(default_factory=list)
-    reason: Drop | None = None
-    inner: list[Layer] = field(default_factory=list)
-
-
 @dataclass(slots=True)
 class Layers:
     """A whole frame: its layers from the outside in, and the headers that could be read."""
@@ -66,11 +47,25 @@ class Layers:
     tcp: Tcp | None = None
     is_fragment: bool = False
     view: View | None = None  # of the TCP segment, if its conversation was followed
+    application: Application | None = None  # what its payload says, if somebody can read it
 
     @property
     def reason(self) -> Drop | None:
-        """Why the first malformed layer is malformed, or None."""
+        """Why the first layer that the stack refuses is refused, or None."""
         return next((layer.reason for layer in self.layers if layer.reason is not None), None)
+
+    @property
+    def faults(self) -> list[str]:
+        """What is wrong above the stack."""
+        return [layer.fault for layer in self.layers if layer.fault]
+
+    @property
+    def tcp_length(self) -> int:
+        """Bytes of a segment's text, those that a capture has cut off included."""
+        assert self.tcp is not None and self.ip is not None
+        if not self.entry.missing:
+            return len(self.tcp.payload)
+        return max(0, self.ip.total_length - 20 - len(self.ip.options) - self.tcp.data_offset * 4)
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)
@@ -82,26 +77,22 @@ class _Context(NamedTuple):
     found: Layers
     verified: bool
     partial: bool
-    is_judged: bool = True
+    is_judged: bool
+    dissectors: Dissectors
     quotes: int = 0
 
 
-def dissect(entry: Entry) -> Layers:
+def dissect(entry: Entry, dissectors: Dissectors = BUILT_IN) -> Layers:
     """The layers of a frame. Never raises, whatever the bytes."""
     data = entry.data
     found = Layers(entry, data)
     offload = entry.offload
     partial = offload is not None and offload.needs_checksum
     verified = offload is not None and (offload.needs_checksum or offload.verified)
-    found.layers = _ethernet(data, _Context(found, verified, partial))
+    # What a capture has cut off is not the packet's fault.
+    context = _Context(found, verified, partial, not entry.missing, dissectors)
+    found.layers = (_ethernet if entry.linktype == linktype.ETHERNET else _other_link)(data, context)
     return found
-
-
-def _data(name: str, view: memoryview | bytes, start: int) -> list[Layer]:
-    """The layer of bytes nobody reads; none if there are none."""
-    if not len(view):
-        return []
-    return [Layer("data", f"{name} ({len(view)} byte{'s' if len(view) > 1 else ''})", start, start + len(view))]
 
 
 def _cut(name: str, title: str, data: memoryview | bytes, start: int, is_judged: bool) -> list[Layer]:
@@ -129,7 +120,7 @@ def _ethernet(data: bytes, context: _Context) -> list[Layer]:
     try:
         frame = ethernet.fields(data)
     except WireError:
-        return _cut("ethernet", "Ethernet II", data, 0, True)
+        return _cut("ethernet", "Ethernet II", data, 0, context.is_judged)
     context.found.ethernet = frame
     dst, src = format_mac(frame.dst), format_mac(frame.src)
     layer = Layer("ethernet", f"Ethernet II, Src: {src}, Dst: {dst}", 0, 14)
@@ -138,13 +129,38 @@ def _ethernet(data: bytes, context: _Context) -> list[Layer]:
         Field("Source", src + _kind_of_mac(frame.src)),
         Field("Type", f"{names.ethertype(frame.ethertype)} (0x{frame.ethertype:04x})"),
     ]
-    if frame.ethertype == ethernet.ETHERTYPE_IPV4:
-        rest = _ipv4(frame.payload, 14, context)
-    elif frame.ethertype == ethernet.ETHERTYPE_ARP:
-        rest = _arp(frame.payload, 14, context)
-    else:
-        rest = _data(names.ethertype(frame.ethertype), frame.payload, 14)
-    return [layer, *rest]
+    return [layer, *_network(frame.ethertype, frame.payload, 14, context)]
+
+
+def _network(ethertype: int, data: memoryview, start: int, context: _Context) -> list[Layer]:
+    if ethertype == ethernet.ETHERTYPE_IPV4:
+        return _ipv4(data, start, context)
+    if ethertype == ethernet.ETHERTYPE_ARP:
+        return _arp(data, start, context)
+    if ethertype == ethernet.ETHERTYPE_VLAN and len(data) >= 4:
+        return _vlan(data, start, context)
+    return data_layer(names.ethertype(ethertype) if ethertype >= 0 else "Data", data, start)
+
+
+def _vlan(data: memoryview, start: int, context: _Context) -> list[Layer]:
+    """IEEE 802.1Q 9.6. The stack takes no tagged frames, so what is inside is not judged."""
+    tag, ethertype = int.from_bytes(data[:2], "big"), int.from_bytes(data[2:4], "big")
+    layer = Layer("vlan", f"802.1Q Virtual LAN, ID: {tag & 0xFFF}", start, start + 4)
+    layer.fields = [
+        Field("Priority", str(tag >> 13)),
+        Field("Drop eligible", str(tag >> 12 & 1)),
+        Field("ID", str(tag & 0xFFF)),
+        Field("Type", f"{names.ethertype(ethertype)} (0x{ethertype:04x})"),
+    ]
+    return [layer, *_network(ethertype, data[4:], start + 4, context._replace(is_judged=False))]
+
+
+def _other_link(data: bytes, context: _Context) -> list[Layer]:
+    """What other tools capture on links that are not Ethernet."""
+    kind = context.found.entry.linktype
+    ethertype, start = linktype.network(kind, data)
+    layers = [Layer("link", linktype.TITLES[kind], 0, start)] if kind in linktype.TITLES else []
+    return [*layers, *_network(ethertype, memoryview(data)[start:], start, context)]
 
 
 def _kind_of_mac(mac: bytes) -> str:
@@ -157,7 +173,7 @@ def _arp(data: memoryview, start: int, context: _Context) -> list[Layer]:
     try:
         packet = arp.fields(data)
     except WireError:
-        return _cut("arp", "Address Resolution Protocol", data, start, True)
+        return _cut("arp", "Address Resolution Protocol", data, start, context.is_judged)
     context.found.arp = packet
     operation = names.ARP_OPERATIONS.get(packet.op, f"operation {packet.op}")
     length = min(8 + 2 * packet.hlen + 2 * packet.plen, len(data))
@@ -174,8 +190,8 @@ def _arp(data: memoryview, start: int, context: _Context) -> list[Layer]:
         Field("Target hardware address", packet.tha.hex(":")),
         Field("Target protocol address", any_address(packet.tpa)),
     ]
-    layer.reason = _reason(lambda: arp.parse(data), True)
-    return [layer, *_data("Padding", data[length:], start + length)]
+    layer.reason = _reason(lambda: arp.parse(data), context.is_judged)
+    return [layer, *data_layer("Padding", data[length:], start + length)]
 
 
 def any_address(address: bytes) -> str:
@@ -201,16 +217,16 @@ def _ipv4(data: memoryview, start: int, context: _Context) -> list[Layer]:
     # A device vouches for the transport's checksum only, so the stack checks this one always.
     layer.reason = _reason(lambda: ipv4.parse(data), context.is_judged)
     end = start + header + len(ip.payload)
-    padding = _data("Padding", data[header + len(ip.payload) :], end)
+    padding = data_layer("Padding", data[header + len(ip.payload) :], end)
     if ip.version != 4 or ip.ihl < 5 or ip.total_length < header or layer.reason is Drop.IP_HEADER_LENGTH:
-        return [layer, *_data("Data", ip.payload, start + header), *padding]  # where the rest begins nobody knows
+        return [layer, *data_layer("Data", ip.payload, start + header), *padding]  # where the rest begins nobody knows
     if layer.reason is not None:
         context = context._replace(is_judged=False)
     if ip.fragment_offset or ip.flags & ipv4.MF:
         if not quoted:
             context.found.is_fragment = True
         if ip.fragment_offset or not quoted:
-            return [layer, *_data(f"Fragment of {names.protocol(ip.protocol)}", ip.payload, start + header), *padding]
+            return [layer, *data_layer(f"Fragment of {names.protocol(ip.protocol)}", ip.payload, start + header), *padding]
     return [layer, *_transport(ip, start + header, context), *padding]
 
 
@@ -253,7 +269,7 @@ def _transport(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
         return _udp(ip, start, context)
     if ip.protocol == ipv4.PROTOCOL_ICMP:
         return _icmp(ip, start, context)
-    return _data(names.protocol(ip.protocol), ip.payload, start)
+    return data_layer(names.protocol(ip.protocol), ip.payload, start)
 
 
 # --- on top of it
@@ -281,7 +297,7 @@ def _icmp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
         layer.end = start + len(data)
         layer.inner = _ipv4(icmp.payload, start + 8, context._replace(is_judged=False, quotes=context.quotes + 1))
         return [layer]
-    return [layer, *_data("Data", icmp.payload, start + 8)]
+    return [layer, *data_layer("Data", icmp.payload, start + 8)]
 
 
 def _icmp_rest(icmp: Icmp) -> list[Field]:
@@ -311,6 +327,7 @@ def _udp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
     title = f"User Datagram Protocol, Src Port: {datagram.src_port}, Dst Port: {datagram.dst_port}"
     layer = Layer("udp", title, start, start + 8)
     pseudo = pseudo_header_sum(ip.src, ip.dst, udp.PROTOCOL, datagram.length)
+    context = _of_a_file(context, datagram.checksum, pseudo)
     layer.fields = [
         Field("Source port", str(datagram.src_port)),
         Field("Destination port", str(datagram.dst_port)),
@@ -321,7 +338,7 @@ def _udp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
     ]
     layer.reason = _reason(lambda: udp.parse(data, ip.src, ip.dst, context.verified), context.is_judged)
     end = 8 + len(datagram.payload)
-    return [layer, *_data("Data", datagram.payload, start + 8), *_data("Trailer", data[end:], start + end)]
+    return [layer, *_payload("udp", datagram, start + 8, context), *data_layer("Trailer", data[end:], start + end)]
 
 
 def _tcp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
@@ -338,10 +355,12 @@ def _tcp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
         context.found.tcp, context.found.view = segment, view
     seq = segment.seq if view is None else view.seq
     ports = f"Src Port: {segment.src_port}, Dst Port: {segment.dst_port}"
-    title = f"Transmission Control Protocol, {ports}, Seq: {seq}, Len: {len(segment.payload)}"
+    size = len(segment.payload) if quoted else context.found.tcp_length
+    title = f"Transmission Control Protocol, {ports}, Seq: {seq}, Len: {size}"
     layer = Layer("tcp", title, start, start + 20 + len(segment.options))
     length = ip.total_length - 20 - len(ip.options)
     pseudo = pseudo_header_sum(ip.src, ip.dst, tcp.PROTOCOL, length)
+    context = _of_a_file(context, segment.checksum, pseudo)
     window = str(segment.window)
     if view is not None and view.shift is not None:
         window += f" (scaled by {1 << view.shift}: {view.window})"
@@ -360,7 +379,28 @@ def _tcp(ip: Ipv4, start: int, context: _Context) -> list[Layer]:
         inner = tuple(Field(name, value) for name, value in tcp_options(segment.options))
         layer.fields.append(Field("Options", f"{len(segment.options)} bytes", inner))
     layer.reason = _reason(lambda: tcp.parse(data, ip.src, ip.dst, context.verified), context.is_judged)
-    return [layer, *_data("Data", segment.payload, start + 20 + len(segment.options))]
+    if layer.reason is Drop.TCP_HEADER_LENGTH:
+        return [layer, *data_layer("Data", segment.payload, start + 20 + len(segment.options))]
+    return [layer, *_payload("tcp", segment, start + 20 + len(segment.options), context)]
+
+
+def _of_a_file(context: _Context, checksum: int, pseudo: int) -> _Context:
+    """A capture does not say that a checksum was left to the device; that it is the pseudo header's sum does."""
+    if context.found.entry.is_foreign and checksum == ones_sum(b"", pseudo):
+        return context._replace(partial=True, verified=True)
+    return context
+
+
+def _payload(protocol: str, header: Udp | Tcp, start: int, context: _Context) -> list[Layer]:
+    """What a datagram or segment carries, by whoever can read it. What an error quotes is never whole."""
+    payload = header.payload
+    if len(payload) and not context.quotes:
+        ports = header.src_port, header.dst_port
+        read = context.dissectors.read(protocol, *ports, bytes(payload), start, context.is_judged)
+        if read is not None:
+            context.found.application = read
+            return read.layers
+    return data_layer("Data", payload, start)
 
 
 def _quoted_tcp(data: memoryview, start: int) -> list[Layer]:

@@ -29,10 +29,11 @@ class Columns(NamedTuple):
 def columns(layers: Layers, arrow: str) -> Columns:
     """The columns of one frame; `arrow` stands between ports."""
     frame, ip = layers.ethernet, layers.ip
-    if frame is None:
-        return Columns("", "", "Ethernet", f"{len(layers.data)} bytes")
     if ip is not None and ip.version == 4:
         return Columns(format_ip(ip.src), format_ip(ip.dst), *_of_ip(layers, ip, arrow))
+    if frame is None:
+        name = names.linktype(layers.entry.linktype)
+        return Columns("", "", name, _of_arp(layers.arp) if layers.arp else f"{len(layers.data)} bytes")
     macs = format_mac(frame.src), format_mac(frame.dst)
     if layers.arp is not None:
         return Columns(*macs, "ARP", _of_arp(layers.arp))
@@ -66,6 +67,8 @@ def _of_ip(layers: Layers, ip: Ipv4, arrow: str) -> tuple[str, str]:
     if layers.is_fragment:
         where = f"off={ip.fragment_offset}, ID={ip.identification:04x}"
         return "IPv4", f"Fragmented IP protocol (proto={name} {ip.protocol}, {where})"
+    if layers.application is not None:
+        return layers.application[:2]
     if layers.tcp is not None:
         return "TCP", _of_tcp(layers, arrow)
     if layers.udp is not None:
@@ -126,4 +129,4 @@ def _of_tcp(layers: Layers, arrow: str) -> str:
     if segment.flags & tcp.URG:
         words += f" Urg={segment.urgent}"
     base = 0 if view is None else view.ack_base
-    return f"{words} Len={len(segment.payload)}{tcp_summary(segment.options, base)}"
+    return f"{words} Len={layers.tcp_length}{tcp_summary(segment.options, base)}"

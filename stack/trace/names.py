@@ -5,6 +5,7 @@ Names only; what a number means to the stack is in `stack.wire`.
 
 from __future__ import annotations
 
+from stack.trace import linktype as linktypes
 from stack.wire import arp, ethernet, icmpv4, ipv4
 
 # One word each: they stand in the column of protocols
@@ -133,6 +134,11 @@ def ethertype(number: int) -> str:
     if number < 0x600:
         return "LLC"
     return ETHERTYPES.get(number, f"0x{number:04x}")
+
+
+def linktype(number: int) -> str:
+    """One word for what a frame is that carries nothing known."""
+    return "Ethernet" if number == linktypes.ETHERNET else "Raw" if number in linktypes.RAWS else "Link"
 
 
 def protocol(number: int) -> str:

@@ -32,7 +32,7 @@ class Reader:
         items = self.recorder.since(min(serial, self._followed))
         for item in items:
             if isinstance(item, Entry) and item.serial > self._followed:
-                item.flow = self.flows.follow(item.head)
+                item.flow = self.flows.follow(item.framed)
         if items:
             self._followed = max(self._followed, items[-1].serial)
         return [item for item in items if item.serial > serial]

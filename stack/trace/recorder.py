@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from stack.events import Dropped
+from stack.trace import linktype
 from stack.wire import arp, ethernet, icmpv4, ipv4, tcp, udp
 from stack.wire.arp import Arp
 from stack.wire.drop import WireError
@@ -34,6 +35,14 @@ Header = TypeVar("Header")
 Data = TypeVar("Data", bytes, memoryview)
 
 
+class Comment(str):
+    """What a file says of a packet."""
+
+    @property
+    def is_bad(self) -> bool:
+        return self.startswith("dropped")
+
+
 class Entry:
     """One frame as the device saw it. `head` and `payload` are its two parts; `why` is what the stack said when it sent
     it, `notes` what it said of it afterwards; `flow` is filled in when somebody looks (`stack.trace.flow`).
@@ -41,6 +50,10 @@ class Entry:
     The headers, for functions that choose frames (`entry.tcp and entry.tcp.dst_port == 80`), are read when they are
     asked for: whatever their bytes say, None where there is none.
     """
+
+    linktype = linktype.ETHERNET
+    is_foreign = False  # whether it comes from a file, which does not say all that a device does
+    missing = 0  # bytes that a capture has left out
 
     __slots__ = (
         "flow",
@@ -62,7 +75,7 @@ class Entry:
         number: int,
         time: float,
         interface: str,
-        outgoing: bool,
+        outgoing: bool | None,
         head: bytes | memoryview,
         payload: bytes | memoryview,
         offload: Offload | None,
@@ -72,12 +85,12 @@ class Entry:
         self.number = number  # of all frames, from 1
         self.time = time  # seconds on the stack's clock
         self.interface = interface
-        self.outgoing = outgoing
+        self.outgoing = outgoing  # None: a file that does not say
         self.head = head
         self.payload = payload
         self.offload = offload
         self.why = why
-        self.notes: tuple[Event, ...] = ()
+        self.notes: tuple[Event | Comment, ...] = ()
         self.flow: Flow | None = None
 
     @property
@@ -91,22 +104,28 @@ class Entry:
         return bytes(self.head) + bytes(self.payload) if self.payload else bytes(self.head)
 
     @property
+    def framed(self) -> bytes | memoryview:
+        """The first part as it would lie in an Ethernet frame: what filters and flows look at."""
+        return self.head
+
+    @property
     def ethernet(self) -> Ethernet | None:
-        return _read(ethernet.fields, self.data)
+        return _read(ethernet.fields, self.data) if self.linktype == linktype.ETHERNET else None
+
+    def _network(self, ethertype: int) -> memoryview | None:
+        data = self.data
+        found, start = linktype.network(self.linktype, data)
+        return memoryview(data)[start:] if found == ethertype else None
 
     @property
     def arp(self) -> Arp | None:
-        frame = self.ethernet
-        if frame is None or frame.ethertype != ethernet.ETHERTYPE_ARP:
-            return None
-        return _read(arp.fields, frame.payload)
+        packet = self._network(ethernet.ETHERTYPE_ARP)
+        return None if packet is None else _read(arp.fields, packet)
 
     @property
     def ip(self) -> Ipv4 | None:
-        frame = self.ethernet
-        if frame is None or frame.ethertype != ethernet.ETHERTYPE_IPV4:
-            return None
-        return _read(ipv4.fields, frame.payload)
+        packet = self._network(ethernet.ETHERTYPE_IPV4)
+        return None if packet is None else _read(ipv4.fields, packet)
 
     @property
     def icmp(self) -> Icmp | None:
@@ -163,6 +182,7 @@ class Recorder:
         self.evicted = 0
         self.started: float | None = None  # when the first frame passed
         self.wake: Callable[[], None] | None = None  # called once, on the next item, by whoever records it
+        self.takers: tuple[Callable[[Entry | Note], None], ...] = ()  # called with each item, inside the core
         self._items: deque[Entry | Note] = deque()
         self._received: Entry | None = None
 
@@ -187,6 +207,8 @@ class Recorder:
             self._evict()
         if number == 1:
             self.started = now
+        for take in self.takers:
+            take(entry)
         if self.wake is not None:
             self._wake()
 
@@ -196,10 +218,13 @@ class Recorder:
             self._received.notes += (event,)
             return
         self.serial += 1
-        self._items.append(Note(self.serial, self.number, now, event))
+        note = Note(self.serial, self.number, now, event)
+        self._items.append(note)
         self.bytes += OVERHEAD
         if self.bytes > self.limit:
             self._evict()
+        for take in self.takers:
+            take(note)
         if self.wake is not None:
             self._wake()
 

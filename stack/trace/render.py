@@ -14,9 +14,11 @@ from rich.style import Style
 from rich.text import Text
 
 from stack.events import Dropped, Event, Fault, Retransmit
-from stack.trace.dissect import Field, Layer, Layers, dissect
+from stack.trace.dissect import Layers, dissect
+from stack.trace.dissectors import BUILT_IN, Dissectors
 from stack.trace.info import columns
-from stack.trace.recorder import Entry, Note
+from stack.trace.layer import Field, Layer
+from stack.trace.recorder import Comment, Entry, Note
 from stack.wire import tcp
 
 STYLES = {
