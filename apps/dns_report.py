@@ -58,15 +58,17 @@ class Text:
     def failure(self, query: Query, server: Endpoint, why: str, is_tcp: bool) -> None:
         where, why = _where(server), SHORTER.get(why, why)
         if why == TRUNCATED:
-            line = ";; Truncated, retrying in TCP mode."
-        elif is_tcp and why not in BROKEN:
+            if "comments" in query.shown and not query.is_short:
+                print(";; Truncated, retrying in TCP mode.", flush=True)
+            return
+        if is_tcp and why not in BROKEN:
             line = f";; Connection to {where}({_host(server)}) for {query.shown_name} failed: {why}."
         elif why == "network unreachable":
             line = f";; UDP setup with {where}({_host(server)}) for {query.shown_name} failed: {why}."
         else:
             line = f";; communications error to {where}: {why}"
         # dig gives up for good, each time, where it could not even send.
-        self._is_over = line.endswith(".") and why != TRUNCATED
+        self._is_over = line.endswith(".")
         print(line + (f"\n{NOBODY}" if self._is_over else ""), flush=True)
 
     def answer(self, query: Query, reply: Reply, at: float) -> None:
