@@ -20,8 +20,8 @@ from stack.neighbor import Neighbors, Packet
 from stack.port import Port
 from stack.raw import Raw
 from stack.route import NextHop, Routes
+from stack.tcp import output
 from stack.tcp.connection import Connection
-from stack.tcp.output import settle
 from stack.tcp.protocol import Tcp
 from stack.timers import Timers
 from stack.udp import Udp
@@ -57,6 +57,7 @@ class Stack:
         self.raw = Raw(self)
         self.tcp = Tcp(self)
         self.owing: list[Connection] = []  # connections that owe an ACK at the end of this batch
+        self._sending: deque[Connection] = deque()  # those that could send more at once than one turn allows
         self._out: list[OutFrame] = []
         self._latest = 0.0  # the newest `now` of a frame
         self._looped: deque[OutFrame] = deque()
@@ -177,20 +178,22 @@ class Stack:
     def advance(self, now: float) -> None:
         """Run every timer due at or before `now`, and deliver what was sent to ourselves."""
         self.timers.run(now)
+        if self._sending:
+            output.run(self._sending.popleft(), now)
         for _ in range(min(len(self._looped), LOOPBACK_BATCH)):
             frame = self._looped.popleft()
             self._receive(frame.interface, frame.head + bytes(frame.payload), now, frame.offload, frame.why)
 
     def next_timeout(self) -> float | None:
         """When `advance` is next due: absolute; minus infinity if at once; None if never."""
-        return float("-inf") if self._looped else self.timers.next_at()
+        return float("-inf") if self._looped or self._sending else self.timers.next_at()
 
     def take_frames(self) -> list[OutFrame]:
         """What is to be written to the devices, in order. The batch of frames received before it ends here."""
         if self.owing:
             owing, self.owing = self.owing, []
             for tcb in owing:
-                settle(tcb, self._latest)
+                output.settle(tcb, self._latest)
         out, self._out = self._out, []
         return out
 
@@ -206,6 +209,11 @@ class Stack:
     def ip_for(self, address: bytes) -> Ipv4:
         """The IP version that speaks to `address`: transports know endpoints, not versions."""
         return self.ipv4
+
+    def send_more(self, tcb: Connection) -> None:
+        """A connection has had its turn and is not done: it has another in the next `advance`, which is due at once."""
+        if tcb not in self._sending:
+            self._sending.append(tcb)
 
     def confirm(self, address: bytes, now: float) -> None:
         """An upper layer saw progress from `address`, so its next hop is reachable (RFC 4861 7.3.1)."""

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from stack.tcp.protocol import Tcp
 
 DEFAULT_MSS = 536  # RFC 9293 3.7.1: what to assume when the other end says nothing
+# Super-segments that one turn may send: a millisecond under the lock, whether the device cuts them or we do.
+WHOLE_BURST = 16
+CUT_BURST = 1
 MAX_PACKET = 65_535  # bytes: an IP packet's length field, which loopback's MTU is beyond
 MIN_MSS = 88  # Linux's floor: below it a hostile peer makes us send headers only
 QUICK_ACKS = 16  # segments acknowledged at once at the start, while the sender's window is small (as Linux)
@@ -89,6 +92,7 @@ class Connection:
         interface = hop.interface if hop else stack.loopback
         self.own_mss = self._own_mss(interface.mtu)
         self.gso_max = min(interface.abilities.gso_max, MAX_PACKET)
+        self.burst = WHOLE_BURST if interface.abilities.tso4 else CUT_BURST
         self.receive_limit = interface.receive_limit
         self.rcvbuf = self._rcvbuf()
         self.rcv_wscale = scale_for(self.rcvbuf)

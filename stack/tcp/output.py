@@ -69,7 +69,11 @@ def send_syn(tcb: Connection, now: float) -> None:
 
 
 def send_data(tcb: Connection, now: float) -> None:
-    """As much as the windows allow, in super-segments, then the FIN if it is its turn."""
+    """As much as the windows allow, in super-segments, then the FIN if it is its turn.
+
+    What would keep the lock for long goes in several turns: the stack comes back to us at once.
+    """
+    left = tcb.burst
     while True:
         unsent = tcb.unsent
         in_flight = diff(tcb.snd_nxt, tcb.snd_una)
@@ -78,9 +82,13 @@ def send_data(tcb: Connection, now: float) -> None:
         is_fin = tcb.is_fin_wanted and unsent >= 0 and length == unsent and (length > 0 or tcb.snd_nxt == tcb.fin_seq)
         if length == 0 and not is_fin:
             break
+        if left == 0:
+            tcb.stack.send_more(tcb)
+            break
         send_segment(tcb, length, is_fin, now)
         if is_fin:
             break
+        left -= 1
     if tcb.retransmit_timer.at is None:
         arm(tcb, now)
 

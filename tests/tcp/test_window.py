@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from stack.interface import Offload
+from stack.interface import Abilities, Offload
+from stack.tcp.connection import CUT_BURST, WHOLE_BURST
 from stack.tcp.state import State
 from tests.drill.drill import Drill
-from tests.drill.host import ALL_ABILITIES
+from tests.drill.host import ALL_ABILITIES, NO_ABILITIES
 
 PLAIN = "S 0:0 win 65535 <mss 1000>"
 
@@ -447,3 +448,21 @@ def test_the_largest_window_there_is() -> None:
     d.inject("P. 1:11")
     assert d.take().win == 65_535
     assert d.tcb.rcv_wnd == 65_535 << 14
+
+
+@pytest.mark.parametrize("abilities, burst", [(NO_ABILITIES, CUT_BURST), (ALL_ABILITIES, WHOLE_BURST)])
+def test_one_turn_sends_so_much_and_the_next_is_due_at_once(abilities: Abilities, burst: int) -> None:
+    d = Drill(abilities=abilities, tcp_initial_cwnd=1000, tcp_sndbuf=8 << 20)
+    d.passive("S 0:0 win 65535 <mss 1460,wscale 7>", ack=". 1:1 ack 1 win 65535")
+    stack, now = d.host.stack, d.host.start + d.now
+    d.tcb.congestion.cwnd = 3 << 20
+    turn = burst * ((65_535 - 40) // 1460 * 1460)
+    left = 5 * turn // 2
+    assert d.a_port.send(bytes(left), now) == left
+    for expected in (turn, turn, left - 2 * turn):
+        frames = stack.take_frames()
+        assert sum(len(frame.head) + len(frame.payload) - 54 for frame in frames) == expected
+        left -= expected
+        assert (stack.next_timeout() == float("-inf")) is (left > 0)
+        stack.advance(now)
+    assert not stack.take_frames()
