@@ -10,5 +10,6 @@ from apps import serve as _serve  # noqa: F401
 from apps.dns import dns
 from apps.ping import ping
 from apps.registry import APPS, App
+from apps.wget import wget
 
-__all__ = ["APPS", "App", "dns", "ping"]
+__all__ = ["APPS", "App", "dns", "ping", "wget"]
