@@ -30,10 +30,10 @@ def command(node: Node, arguments: list[str]) -> int:
     try:
         wanted = [parse_name(word) for word in arguments]
         for kind, port, setting in wanted:
-            service = node.services.start(kind.name, port, setting=setting)
+            service = node.services.start(kind.name, port, setting=setting, quiet=True)
             started.append(service)
             print(f"{service.name} on {service.ports}: {kind.text}", flush=True)
-            print(f"  exposes {kind.exposes}", file=sys.stderr, flush=True)
+            print(f"  exposes {service.exposes}", file=sys.stderr, flush=True)
         with node.engine as engine:
             engine.wait(lambda: False)
     except ValueError as e:

@@ -111,6 +111,7 @@ def _run(node: Node, line: CommandLine) -> int:
     is_prompt = _is_prompt(line)
     if not is_prompt and not line.quiet:
         print(f"{node.address} on {node.description}", file=sys.stderr)
+    node.services.tell = lambda text: print(text, file=sys.stderr)
     namespace = names(node)
     code = 0
     if line.command is not None:

@@ -10,3 +10,4 @@ class Discard(Service):
     port = 9
     text = "throws away what it gets (RFC 863)"
     exposes = "nothing: whoever reaches it can make you receive bytes"
+    is_greeting = True

@@ -18,6 +18,7 @@ class Echo(Service):
     port = 7
     text = "sends back what it gets (RFC 862)"
     exposes = "nothing but your bandwidth: whoever reaches it has his own bytes returned"
+    is_greeting = True
     conversation = EchoConversation
 
     def answer(self, data: bytes, source: Address) -> bytes | None:

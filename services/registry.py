@@ -6,15 +6,20 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from services.chargen import Chargen
+from services.daytime import Daytime
 from services.dhcp import DhcpServer
 from services.discard import Discard
 from services.dns import Dns
 from services.echo import Echo
 from services.http import Http
 from services.loop import Loop
+from services.qotd import Qotd
 from services.service import Service
+from services.time import Time
 
-KINDS: dict[str, type[Service]] = {kind.name: kind for kind in (Echo, Discard, Chargen, Http, DhcpServer, Dns)}
+KINDS: dict[str, type[Service]] = {
+    kind.name: kind for kind in (Echo, Discard, Chargen, Daytime, Time, Qotd, Http, DhcpServer, Dns)
+}
 
 
 def kind_of(name: str) -> type[Service]:

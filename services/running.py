@@ -20,17 +20,23 @@ class _Run(NamedTuple):
 
 
 class Services:
-    """`socket` and `selectors` are the node's modules, `spawn(function, name=...)` its way to start a thread."""
+    """`socket` and `selectors` are the node's modules, `spawn(function, name=...)` its way to start a thread.
+
+    `tell`, if there is one, is called with a line about each service that starts and exposes more than a greeting.
+    """
 
     def __init__(self, socket: Any, selectors: Any, spawn: Callable[..., Any]) -> None:
+        self.tell: Callable[[str], object] | None = None
         self._socket = socket
         self._selectors = selectors
         self._spawn = spawn
         self._runs: dict[tuple[str, int], _Run] = {}
 
-    def start(self, name: str, port: int | None = None, address: str = "", setting: str = "") -> Service:
+    def start(
+        self, name: str, port: int | None = None, address: str = "", setting: str = "", quiet: bool = False
+    ) -> Service:
         """Start a service on its own port or another (0: any free one), of one address or all; `setting` is what it
-        `takes`.
+        `takes`. With `quiet` nobody is told what it exposes.
 
         Returns the service, which shows its clients. Raises ValueError for a name that is none or a setting that makes
         no sense, OSError if the port is not to be had.
@@ -45,6 +51,8 @@ class Services:
             loop.close()
             raise
         self._runs[name, service.bound] = _Run(service, loop, self._spawn(loop.run, name=f"{name}:{service.bound}"))
+        if self.tell is not None and not (quiet or service.is_greeting):
+            self.tell(f"{name} exposes {service.exposes}")
         return service
 
     def stop(self, name: str, port: int | None = None) -> None:

@@ -133,7 +133,8 @@ class Service:
     name: ClassVar[str]
     port: ClassVar[int]  # where the RFC or custom has it
     text: ClassVar[str]  # what it does, in one line
-    exposes: ClassVar[str]  # what a stranger gets from it, in one line
+    exposes: str  # what a stranger gets from it, and who may be one, in one line
+    is_greeting: bool = False  # whether that is no more than a greeting, or what he brought himself
     takes: ClassVar[str] = ""  # what may be set when it is started, as in dns=FILE; "" for nothing
     conversation: ClassVar[type[Conversation]] = Conversation
     has_udp: ClassVar[bool] = True

@@ -63,7 +63,7 @@ def test_ping_as_a_function_and_as_a_shell_has_it(prompt: Terminal) -> None:
 def test_a_command_typed_without_parentheses_ends_by_itself(prompt: Terminal) -> None:
     assert prompt.ask("ping -i 0.1 192.168.1.1")[-2].startswith("3 packets transmitted, 3 received")
     assert prompt.ask("ping nosuch.invalid") == ["ping: nosuch.invalid: Temporary failure in name resolution"]
-    assert prompt.ask("serve ecko") == [f"serve: there is no service 'ecko'; there are {', '.join(KINDS)}"]
+    assert "".join(prompt.ask("serve ecko")) == f"serve: there is no service 'ecko'; there are {', '.join(KINDS)}"
     assert prompt.ask("ping 'a") == ["ping: no closing quotation"]
     assert prompt.ask("serve = 3") == [] and prompt.ask("serve") == ["3"]  # a name of Python's like any other
     assert prompt.ask("del serve") == []
