@@ -32,6 +32,7 @@ SYSCTLS = {
     "ipv6/conf/default/disable_ipv6": "1",
     "ipv4/tcp_no_metrics_save": "1",  # one connection's losses do not slow the next
     "ipv4/icmp_ratelimit": "0",  # traceroute hears every answer
+    "ipv4/ip_forward": "1",  # whoever takes it for a gateway hears what has no way from there
 }
 
 
