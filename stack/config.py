@@ -125,6 +125,12 @@ class Config:
         30.0, "s", 0.0, 240.0, "RFC 9293 3.4.1 (there 120)", "TIME-WAIT is twice this", "TCP_TIMEWAIT_LEN / 2"
     )
     tcp_fin_timeout = Tunable(60.0, "s", 1.0, 3600.0, "RFC 9293 3.6", "an orphan in FIN-WAIT-2", "tcp_fin_timeout")
+    tcp_max_tw_buckets = Tunable(
+        16_384, "connections", 0, 1 << 20, "Linux", "in TIME-WAIT at most", "tcp_max_tw_buckets"
+    )
+    tcp_max_orphans = Tunable(
+        4096, "connections", 0, 1 << 20, "Linux", "closed by the user and not yet by both ends", "tcp_max_orphans"
+    )
     tcp_delayed_ack = Tunable(
         0.04, "s", 0.0, 0.5, "RFC 9293 3.8.6.3", "an acknowledgment waits at most", "TCP_DELACK_MIN"
     )

@@ -6,6 +6,7 @@ readiness out. Whatever the bytes, `receive` drops them with a reason rather tha
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 
 from stack.autoconf.acd import AddressConflictDetection, Told
@@ -26,7 +27,17 @@ from stack.tcp.protocol import Tcp
 from stack.timers import Timers
 from stack.udp import Udp
 from stack.wire import ethernet
-from stack.wire.address import BROADCAST4, LOOPBACK4, MAC_ZERO, broadcast, is_group_mac, is_loopback, is_multicast
+from stack.wire.address import (
+    ANY4,
+    BROADCAST4,
+    LOOPBACK4,
+    MAC_ZERO,
+    broadcast,
+    format_ip,
+    is_group_mac,
+    is_loopback,
+    is_multicast,
+)
 from stack.wire.drop import Drop, WireError
 
 LOOPBACK_MTU = 65_536
@@ -84,6 +95,8 @@ class Stack:
         follows, and `told` is called with (None or the owner's hardware address, now)."""
         if not 0 <= prefixlen <= len(address) * 8:
             raise ValueError(f"a prefix length is from 0 to {len(address) * 8}, not {prefixlen}")
+        if is_multicast(address) or address in (BROADCAST4, ANY4):
+            raise ValueError(f"{format_ip(address)} is no host's address")
         wanted = InterfaceAddress(address, prefixlen)
         if wanted in interface.addresses or wanted in interface.tentative:
             return
@@ -238,11 +251,12 @@ class Stack:
     def output_quietly(
         self, protocol: int, src: bytes, dst: bytes, head: bytes, payload: bytes, now: float, tos: int = 0
     ) -> None:
-        """Send what nobody waits for: without a route it is dropped with a reason."""
+        """Send what nobody waits for: what has no route or does not fit is dropped with a reason."""
         try:
             self.ipv4.output(protocol, src, dst, head, payload, now, tos=tos)
-        except OSError:
-            self.drop(Dropped(Drop.NO_ROUTE, None, True), now)
+        except OSError as e:
+            reason = Drop.TOO_BIG if e.errno == errno.EMSGSIZE else Drop.NO_ROUTE
+            self.drop(Dropped(reason, None, True), now)
 
     def transmit_to(self, interface: Interface, mac: bytes, ethertype: int, message: bytes, now: float) -> None:
         """Send one small message to a hardware address."""

@@ -221,6 +221,7 @@ class Connection:
         self.keepalive_timer.cancel()
         self.scoreboard.clear()
         self.wait_timer.set(now + 2 * self.config.tcp_msl)
+        self.protocol.on_time_wait(self, now)
 
     def done(self, now: float, number: int = 0) -> None:
         """The TCB is deleted; `number` is the errno the user is told."""
@@ -320,6 +321,8 @@ class Connection:
         self.shutdown_write(now)
         if self.state is State.FIN_WAIT_2:
             self.wait_timer.set(now + self.config.tcp_fin_timeout)
+        if self.state is not State.CLOSED:
+            self.protocol.on_orphan(self, now)
 
     def abort(self, now: float, number: int = 0) -> None:
         """ABORT (RFC 9293 3.10.5): reset the other end and forget."""

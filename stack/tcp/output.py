@@ -209,7 +209,10 @@ def settle(tcb: Connection, now: float) -> None:
 
 
 def send_ack(tcb: Connection, now: float) -> None:
-    emit(tcb, tcb.snd_nxt, tcp.ACK, b"", now)
+    """RFC 9293 3.10.7.4: <SEQ=SND.NXT><ACK=RCV.NXT>."""
+    # Where a timeout has pulled snd_nxt back, the other end may be past it and would ignore the ACK with the number.
+    seq = tcb.snd_max if diff(tcb.snd_max, tcb.snd_una) <= tcb.snd_wnd else tcb.snd_nxt
+    emit(tcb, seq, tcp.ACK, b"", now)
 
 
 def offer_window(tcb: Connection) -> int:

@@ -36,6 +36,8 @@ class Tcp:
         self.bindings = Bindings(stack.config)
         self.connections: dict[Key, Connection] = {}
         self.half_open = 0
+        self.time_waiting: dict[Connection, None] = {}  # the oldest first
+        self.orphans: dict[Connection, None] = {}
         rate = stack.config.tcp_challenge_ack_limit
         self.challenges = RateLimit(rate, rate)
 
@@ -121,7 +123,22 @@ class Tcp:
         local, remote = connection.local, connection.remote
         self.connections[(local.address, local.port, remote.address, remote.port)] = connection
 
+    def on_time_wait(self, connection: Connection, now: float) -> None:
+        """Keep no more of them than the setting says: whoever waited longest has done so for long enough."""
+        self.orphans.pop(connection, None)
+        self.time_waiting[connection] = None
+        if len(self.time_waiting) > self.stack.config.tcp_max_tw_buckets:
+            next(iter(self.time_waiting)).done(now)
+
+    def on_orphan(self, connection: Connection, now: float) -> None:
+        """Nobody owns it any more. Those beyond the setting are reset rather than kept, as Linux does."""
+        self.orphans[connection] = None
+        if len(self.orphans) > self.stack.config.tcp_max_orphans:
+            connection.abort(now)
+
     def forget(self, connection: Connection) -> None:
+        self.time_waiting.pop(connection, None)
+        self.orphans.pop(connection, None)
         local, remote = connection.local, connection.remote
         key = (local.address, local.port, remote.address, remote.port)
         if self.connections.get(key) is connection:

@@ -221,3 +221,10 @@ def test_quotes_that_are_no_ipv4(first: int) -> None:
     host.receive_icmp(icmpv4.emit(3, 3, bytes(4), bytes(quoted)))
     host.quiet()
     assert host.dropped(Drop.ICMP_NO_SOCKET) == 1
+
+
+def test_an_answer_that_does_not_fit_is_dropped_as_too_big() -> None:
+    host = Host()
+    host.receive_icmp(icmpv4.emit(icmpv4.ECHO, 0, bytes(4), bytes(3000)))
+    assert host.dropped(Drop.TOO_BIG) == 1 and host.dropped(Drop.NO_ROUTE) == 0
+    host.quiet()

@@ -155,3 +155,10 @@ def test_the_source_is_on_the_next_hops_subnet() -> None:
     assert interface.address_for(parse_ip("10.2.0.77")) == parse_ip("10.2.0.1")
     assert interface.address_for(parse_ip("10.3.0.77")) == parse_ip("10.1.0.1")
     assert interface.address_for(bytes(16)) is None
+
+
+@pytest.mark.parametrize("address", ["224.0.0.5", "255.255.255.255", "0.0.0.0"])
+def test_what_is_no_host_s_address_is_not_taken(address: str) -> None:
+    host = Host()
+    with pytest.raises(ValueError, match=f"{address} is no host's address"):
+        host.do(lambda now: host.stack.add_address(host.interface, parse_ip(address), 24, now))

@@ -445,3 +445,50 @@ def test_reading_goes_on_after_the_connection_is_gone() -> None:
     assert d.find() is None
     assert d.a_port.readable() and d.a_port.hung_up()
     assert d.read_all() == 100 and d.read_all() == -1
+
+
+# --- how many may linger
+
+
+def several(count: int, **settings: float) -> list[Drill]:
+    """Connections of one host that the user has closed."""
+    first = connection(**settings)
+    return [first, *(connection(host=first.host, local_port=81 + number) for number in range(count - 1))]
+
+
+def test_of_too_many_in_time_wait_the_oldest_goes() -> None:
+    drills = several(3, tcp_max_tw_buckets=2)
+    for d in drills:
+        d.close()
+        d.expect("F. 1:1 ack 1")
+        d.inject("F. 1:1 ack 2")
+        d.expect(". 2:2 ack 2")
+    assert [d.find() and d.state for d in drills] == [None, State.TIME_WAIT, State.TIME_WAIT]
+    drills[1].inject("F. 1:1 ack 2")  # its 2 MSL begin anew, and it is still the oldest
+    drills[1].expect(". 2:2 ack 2")
+    tcp = drills[0].host.stack.tcp
+    assert len(tcp.time_waiting) == 2 and not tcp.orphans
+    drills[0].at(200.0)
+    assert not tcp.time_waiting and not tcp.connections
+
+
+def test_of_too_many_orphans_the_newest_is_reset() -> None:
+    drills = several(3, tcp_max_orphans=2)
+    for d in drills[:2]:
+        d.close()
+        d.expect("F. 1:1 ack 1")
+    drills[2].close()
+    drills[2].expect("F. 1:1 ack 1")
+    drills[2].expect_reset("R. 2:2 ack 1")
+    assert len(drills[0].host.stack.tcp.orphans) == 2
+    drills[0].inject("R. 1:1 ack 2")
+    assert len(drills[0].host.stack.tcp.orphans) == 1
+
+
+def test_an_ack_that_is_due_while_data_is_sent_again_has_the_highest_number() -> None:
+    d = connection()
+    d.write(3000)
+    d.take_all()
+    d.expect(". 1:1461", at=0.2)  # the first is sent again, and snd_nxt is behind what they may have got
+    d.inject("P. 1:11 ack 1")
+    d.expect(". 3001:3001 ack 11")
