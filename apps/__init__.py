@@ -10,6 +10,7 @@ from apps import serve as _serve  # noqa: F401
 from apps.dns import dns
 from apps.ping import ping
 from apps.registry import APPS, App
+from apps.traceroute import traceroute
 from apps.wget import wget
 
-__all__ = ["APPS", "App", "dns", "ping", "wget"]
+__all__ = ["APPS", "App", "dns", "ping", "traceroute", "wget"]
