@@ -110,8 +110,8 @@ class AddressConflictDetection:
             if claim.told is not None:
                 claim.told(mac, now)
             return
-        # RFC 5227 2.4 (c): whoever brought the node up with this address wants it kept; it is defended, but not so often
-        # that two who do so flood the link.
+        # RFC 5227 2.4 (c): whoever brought the node up with this address wants it kept; it is defended, but not so
+        # often that two who do so flood the link.
         if claim.defended_at is None or now - claim.defended_at >= self.stack.config.acd_defend_interval:
             claim.defended_at = now
             self._broadcast(claim, claim.wanted.address, now)
