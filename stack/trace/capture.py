@@ -72,13 +72,17 @@ class PcapngWriter:
 
 
 class PcapWriter:
-    """The older format, with nanoseconds: no names, directions or comments."""
+    """The older format, with nanoseconds: one link type, no names, directions or comments."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], linktype: int = LINKTYPE_ETHERNET) -> None:
         self._file = file
-        file.write(struct.pack("<IHHiIII", PCAP_NANO, 2, 4, 0, 0, SNAPLEN, LINKTYPE_ETHERNET))
+        self._linktype = linktype
+        file.write(struct.pack("<IHHiIII", PCAP_NANO, 2, 4, 0, 0, SNAPLEN, linktype))
 
     def write(self, packet: Captured) -> None:
+        """ValueError for a packet of another link type than the file's."""
+        if packet.linktype != self._linktype:
+            raise ValueError("a .pcap file holds packets of one kind of link: write a .pcapng file")
         seconds, nanoseconds = divmod(packet.at, BILLION)
         self._file.write(struct.pack("<IIII", seconds & 0xFFFFFFFF, nanoseconds, len(packet.data), packet.length))
         self._file.write(packet.data)
@@ -87,9 +91,12 @@ class PcapWriter:
         self._file.flush()
 
 
-def writer_for(name: str, file: IO[bytes]) -> PcapngWriter | PcapWriter:
+Writer = PcapngWriter | PcapWriter
+
+
+def writer_for(name: str, file: IO[bytes], linktype: int = LINKTYPE_ETHERNET) -> Writer:
     """pcap when the name ends so, else pcapng."""
-    return PcapWriter(file) if name.endswith(".pcap") else PcapngWriter(file)
+    return PcapWriter(file, linktype) if name.endswith(".pcap") else PcapngWriter(file)
 
 
 def _padding(length: int) -> bytes:

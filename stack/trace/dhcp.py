@@ -87,7 +87,10 @@ def _fields(message: Dhcp) -> list[Field]:
 def _options(message: Dhcp) -> list[Field]:
     """Each option where its first part stands; RFC 3396 7: what comes more than once is one long option."""
     joined = dhcpv4.joined_options(message)
-    shown = [Field(f"Option {code} {describe(code, data)[0]}", describe(code, data)[1]) for code, data in joined.items()]
+    shown = []
+    for code, data in joined.items():
+        name, value = describe(code, data)
+        shown.append(Field(f"Option {code} {name}", value))
     try:
         for _ in dhcpv4.each_option(message):
             pass

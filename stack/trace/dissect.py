@@ -226,7 +226,8 @@ def _ipv4(data: memoryview, start: int, context: _Context) -> list[Layer]:
         if not quoted:
             context.found.is_fragment = True
         if ip.fragment_offset or not quoted:
-            return [layer, *data_layer(f"Fragment of {names.protocol(ip.protocol)}", ip.payload, start + header), *padding]
+            name = f"Fragment of {names.protocol(ip.protocol)}"
+            return [layer, *data_layer(name, ip.payload, start + header), *padding]
     return [layer, *_transport(ip, start + header, context), *padding]
 
 

@@ -38,6 +38,10 @@ class Dissectors:
         for key in _keys(port, protocol):
             self.own[key] = f
 
+    def check(self, port: int, protocol: str | None = None) -> None:
+        """ValueError for a port or a protocol that makes no sense."""
+        _keys(port, protocol)
+
     def remove(self, port: int, protocol: str | None = None) -> None:
         for key in _keys(port, protocol):
             self.own.pop(key, None)

@@ -30,11 +30,12 @@ class View(NamedTuple):
 class Flow:
     """One conversation, from its SYN until its ports are used again. Side 0 is the one that was seen first."""
 
-    __slots__ = ("base", "keys", "shift", "side")
+    __slots__ = ("base", "first", "keys", "shift", "side")
 
     def __init__(self, source: bytes, key: bytes, mirrored: bytes) -> None:
         self.side = source  # address and port, packed, of side 0
         self.keys = (key, mirrored)
+        self.first: tuple[int, int] | None = None  # of a conversation that was met later: its first seq and ack
         self.base: list[int | None] = [None, None]  # first sequence numbers
         self.shift: list[int | None] = [None, None]  # of windows; -1 if the SYN had none
 
@@ -92,6 +93,8 @@ class Flows:
             # Never seen, or its ports are used again.
             flow = Flow(src + src_port, key, dst + src + dst_port + src_port)
             self._flows[flow.keys[1]] = flow
+            if not is_syn:
+                flow.first = segment.seq, segment.ack
         flow.learn(flow.way(src, segment), segment)
         self._flows.pop(key, None)  # the last used is the last to go
         self._flows[key] = flow

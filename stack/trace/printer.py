@@ -11,12 +11,13 @@ from rich.text import Text
 
 from stack.events import AddressConflict, Dropped, Fault
 from stack.trace import render
-from stack.trace.choice import Test
+from stack.trace.choice import Choice, Level
 from stack.trace.flow import Flows
+from stack.trace.picture import Picture
 from stack.trace.recorder import Entry, Note, Recorder
-from stack.trace.render import Arrows
 
 RATE = 200.0  # lines a second
+TREE_BYTES = 256  # of a frame's bytes, in the trees that are printed as packets pass
 
 
 class Reader:
@@ -38,15 +39,11 @@ class Reader:
         return [item for item in items if item.serial > serial]
 
 
-class ChoiceFailed(Exception):
-    """The function given to choose frames raised; the message says so in one line."""
-
-
 class Printer:
-    """From now on: the lines for the frames `test` chooses (all, if it is None) among those `reader` has."""
+    """From now on: the lines and trees for the frames of a choice among those `reader` has."""
 
-    def __init__(self, reader: Reader, test: Test | None, now: float, rate: float = RATE) -> None:
-        self.test = test
+    def __init__(self, reader: Reader, choice: Choice, now: float, rate: float = RATE) -> None:
+        self.choice = choice
         self.rate = rate
         self.position = reader.recorder.serial
         self.hidden = 0  # frames left out and not yet spoken of
@@ -56,59 +53,61 @@ class Printer:
         self._refilled_at = now
         self._is_spent = False
 
-    def step(self, upto: int, now: float, arrows: Arrows = render.UNICODE, last: bool = False) -> list[Text]:
+    def step(self, upto: int, now: float, picture: Picture | None = None, last: bool = False) -> list[Text]:
         """The lines for the items up to serial `upto`; the `last` step of all also says what it leaves out.
 
         Raises ChoiceFailed.
         """
+        picture = picture or Picture(self._reader.recorder.started or 0.0)
         wanted = self._take(upto)
         self._allowance = min(self.rate, self._allowance + self.rate * (now - self._refilled_at))
         self._refilled_at = now
         if self._is_spent and self._allowance < self.rate / 4 and not last:
             self.hidden += len(wanted)
             return []
-        lines = []
+        texts = []
         if self.hidden:
-            lines.append(render.gap_line(self.hidden))
+            texts.append(render.gap_line(self.hidden))
+            self._allowance -= 1
             self.hidden = 0
-        room = max(0, int(self._allowance) - len(lines))
-        started = self._reader.recorder.started or 0.0
-        lines += [
-            render.line(item, started, arrows) if isinstance(item, Entry) else render.note_line(item, started)
-            for item in wanted[:room]
-        ]
-        self._allowance -= len(lines)
-        self.hidden = len(wanted) - min(room, len(wanted))
+        shown = 0
+        for item, level in wanted:
+            if self._allowance < 1:
+                break
+            texts.append(self._text(item, level, picture))
+            self._allowance -= max(1, texts[-1].plain.count("\n"))
+            shown += 1
+        self.hidden = len(wanted) - shown
         self._is_spent = self.hidden > 0
         if last and self.hidden:
-            lines.append(render.gap_line(self.hidden))
+            texts.append(render.gap_line(self.hidden))
             self.hidden = 0
-        return lines
+        return texts
 
-    def _take(self, upto: int) -> list[Entry | Note]:
+    def _text(self, item: Entry | Note, level: Level, picture: Picture) -> Text:
+        if isinstance(item, Note):
+            return picture.note(item)
+        return picture.tree(item, limit=TREE_BYTES) if level is Level.TREE else picture.line(item)
+
+    def _take(self, upto: int) -> list[tuple[Entry | Note, Level]]:
         """The items up to `upto` that are wanted; what the ring lost before it was looked at counts as left out."""
-        wanted: list[Entry | Note] = []
+        wanted: list[tuple[Entry | Note, Level]] = []
+        choice = self.choice
         for item in self._reader.since(self.position):
             if item.serial > upto:
                 break
             self.position = item.serial
             if isinstance(item, Note):
-                if self.test is None and is_news(item):
-                    wanted.append(item)
+                if choice.has_events and is_news(item):
+                    wanted.append((item, Level.LINE))
                 continue
             self.hidden += item.number - self._number - 1
             self._number = item.number
-            if self.test is None or self._passes(item):
-                wanted.append(item)
+            level = choice.level(item)
+            if level is not Level.NOTHING:
+                wanted.append((item, level))
         self.position = max(self.position, upto)
         return wanted
-
-    def _passes(self, entry: Entry) -> bool:
-        assert self.test is not None
-        try:
-            return bool(self.test(entry))
-        except Exception as error:
-            raise ChoiceFailed(f"frame {entry.number}: {type(error).__name__}: {error}") from error
 
 
 def is_news(note: Note) -> bool:

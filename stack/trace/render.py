@@ -16,7 +16,7 @@ from rich.text import Text
 from stack.events import Dropped, Event, Fault, Retransmit
 from stack.trace.dissect import Layers, dissect
 from stack.trace.dissectors import BUILT_IN, Dissectors
-from stack.trace.info import columns
+from stack.trace.info import Columns, columns
 from stack.trace.layer import Field, Layer
 from stack.trace.recorder import Comment, Entry, Note
 from stack.wire import tcp
@@ -26,6 +26,10 @@ STYLES = {
     "ICMP": Style(color="magenta"),
     "TCP": Style(color="green"),
     "UDP": Style(color="cyan"),
+    "DHCP": Style(color="bright_yellow"),
+    "BOOTP": Style(color="bright_yellow"),
+    "DNS": Style(color="bright_blue"),
+    "HTTP": Style(color="bright_green"),
 }
 OTHER = Style(color="blue")
 DIM = Style(dim=True)
@@ -39,7 +43,13 @@ LAYER_STYLES = {
     "icmp": STYLES["ICMP"],
     "tcp": STYLES["TCP"],
     "udp": STYLES["UDP"],
+    "dhcp": STYLES["DHCP"],
+    "dns": STYLES["DNS"],
+    "http": STYLES["HTTP"],
+    "own": Style(color="bright_magenta"),
 }
+MAX_ADDRESS = 17  # characters an address column grows to: a MAC address
+MAX_PROTOCOL = 8
 
 
 class Arrows(NamedTuple):
@@ -52,17 +62,50 @@ UNICODE = Arrows("→")
 ASCII = Arrows("->")
 
 
-def line(entry: Entry, started: float, arrows: Arrows = UNICODE) -> Text:
+class Widths:
+    """How wide the columns are: as tshark has them, and from then on as wide as anything has needed."""
+
+    def __init__(self) -> None:
+        self.source = self.destination = 12
+        self.protocol = self.size = 0
+
+    def fit(self, shown: Columns, size: int) -> None:
+        self.source = max(self.source, min(len(shown.source), MAX_ADDRESS))
+        self.destination = max(self.destination, min(len(shown.destination), MAX_ADDRESS))
+        self.protocol = max(self.protocol, min(len(shown.protocol), MAX_PROTOCOL))
+        self.size = max(self.size, len(str(size)))
+
+
+def line(
+    entry: Entry,
+    started: float,
+    arrows: Arrows = UNICODE,
+    dissectors: Dissectors = BUILT_IN,
+    widths: Widths | None = None,
+) -> Text:
     """One frame in one line; times count from `started`, seconds on the clock of the entries."""
-    layers = dissect(entry)
+    layers = dissect(entry, dissectors)
     shown = columns(layers, arrows.right)
-    style = STYLES.get(shown.protocol, OTHER)
-    if layers.tcp is not None and layers.tcp.flags & (tcp.SYN | tcp.FIN | tcp.RST):
-        style = style + (Style(color="red") if layers.tcp.flags & tcp.RST else BOLD)
+    if widths is None:
+        widths = Widths()
+    widths.fit(shown, entry.size)
     text = Text(no_wrap=True)
     text.append(f"{entry.number:>5} {entry.time - started:>10.6f} ", DIM)
-    text.append(f"{shown.source:>12} {arrows.right} {shown.destination:<12} ")
-    text.append(f"{shown.protocol} {entry.size} {shown.info}", style)
+    text.append(f"{shown.source:>{widths.source}} {arrows.right} {shown.destination:<{widths.destination}} ")
+    words = f"{shown.protocol:<{widths.protocol}} {entry.size:>{widths.size}} {shown.info}"
+    text.append(words, style_of(layers, shown.protocol))
+    return with_remarks(text, entry, layers)
+
+
+def style_of(layers: Layers, protocol: str = "") -> Style:
+    """A line's colour: its protocol's, and what opens or ends a connection stands out."""
+    style = STYLES.get(protocol or columns(layers, "").protocol, OTHER)
+    if layers.tcp is not None and layers.tcp.flags & (tcp.SYN | tcp.FIN | tcp.RST):
+        style = style + (Style(color="red") if layers.tcp.flags & tcp.RST else BOLD)
+    return style
+
+
+def with_remarks(text: Text, entry: Entry, layers: Layers) -> Text:
     for words, wrong in remarks(entry, layers):
         text.append(f" [{words}]", WRONG if wrong else SAID)
     return text
@@ -73,32 +116,47 @@ def remarks(entry: Entry, layers: Layers) -> list[tuple[str, bool]]:
     said: list[tuple[str, bool]] = []
     if entry.why is not None:
         said.append((str(entry.why), not isinstance(entry.why, Retransmit)))
-    said += [(str(note), isinstance(note, (Dropped, Fault))) for note in entry.notes]
-    if layers.reason is not None and not any(isinstance(note, Dropped) for note in entry.notes):
+    said += [(str(note), note.is_bad if isinstance(note, Comment) else _is_bad(note)) for note in entry.notes]
+    if layers.reason is not None and not any(wrong and "dropped" in words for words, wrong in said):
         said.append((layers.reason.value, True))  # malformed, but nobody dropped it: we sent it, or it was not for us
+    said += [(fault, True) for fault in layers.faults]
     return said
+
+
+def _is_bad(event: Event) -> bool:
+    return isinstance(event, (Dropped, Fault))
 
 
 def note_line(note: Note, started: float) -> Text:
     """An event of its own, in the columns of a frame's line."""
     text = Text(no_wrap=True)
     text.append(f"{'*':>5} {note.time - started:>10.6f} ", DIM)
-    text.append(str(note.event), WRONG if isinstance(note.event, (Dropped, Fault)) else SAID)
-    return text
+    return text.append_text(note_words(note))
+
+
+def note_words(note: Note) -> Text:
+    return Text(str(note.event), WRONG if _is_bad(note.event) else SAID)
 
 
 def gap_line(count: int) -> Text:
     return Text(f"{'':>5} +{count} frame{'s' if count != 1 else ''} not shown", DIM, no_wrap=True)
 
 
-def tree(entry: Entry, started: float, after: Iterable[Event] = (), limit: int | None = None) -> Text:
+def tree(
+    entry: Entry,
+    started: float,
+    after: Iterable[Event] = (),
+    limit: int | None = None,
+    dissectors: Dissectors = BUILT_IN,
+) -> Text:
     """Every field of a frame, and its bytes up to `limit`; `after` is what happened between it and the next."""
-    layers = dissect(entry)
-    way = "sent on" if entry.outgoing else "received on"
+    layers = dissect(entry, dissectors)
+    way = {True: " sent", False: " received", None: ""}[entry.outgoing]
+    where = f" on {entry.interface}" if entry.interface else ""
     text = Text(no_wrap=True)
-    text.append(
-        f"Frame {entry.number}: {entry.size} bytes {way} {entry.interface} at {entry.time - started:.6f} s\n", BOLD
-    )
+    text.append(f"Frame {entry.number}: {entry.size} bytes{way}{where} at {entry.time - started:.6f} s\n", BOLD)
+    if entry.missing:
+        text.append(f"    [only the first {len(layers.data)} bytes were captured]\n", SAID)
     for words, wrong in remarks(entry, layers):
         text.append(f"    [{words}]\n", WRONG if wrong else SAID)
     if entry.offload is not None and entry.offload.gso_size:
@@ -108,15 +166,17 @@ def tree(entry: Entry, started: float, after: Iterable[Event] = (), limit: int |
         _append_layer(text, layer, 0)
     for event in after:
         text.append(f"Then: {event}\n", SAID)
-    text.append("\n")
-    text.append_text(hexdump(layers.data, layers, limit))
+    if limit != 0:
+        text.append("\n")
+        text.append_text(hexdump(layers.data, layers, limit))
     return text
 
 
 def _append_layer(text: Text, layer: Layer, depth: int) -> None:
     text.append(f"{'    ' * depth}{layer.title}", LAYER_STYLES.get(layer.name, OTHER) + BOLD)
-    if layer.reason is not None:
-        text.append(f" [{layer.reason.value}]", WRONG)
+    wrong = layer.reason.value if layer.reason is not None else layer.fault
+    if wrong:
+        text.append(f" [{wrong}]", WRONG)
     text.append("\n")
     for field in layer.fields:
         _append_field(text, field, depth + 1)
