@@ -151,7 +151,8 @@ class Session:
             try:
                 return self._try(url, attempt)
             except Failure as failure:
-                self.close()
+                if failure.code not in (SERVER, AUTHENTICATION):
+                    self.close()  # after those the connection is as good as ever
                 if not failure.is_passing or count == self.options.tries:
                     raise
                 self.report.on_failure(failure, str(url), attempt.transfer, "Retrying.")
@@ -171,6 +172,8 @@ class Session:
         location = self._location(answer)
         if location is not None or not 200 <= answer.status < 300:
             self._skip(answer, how)
+            if answer.will_close:
+                self.close()
             if location is None and not (answer.status == RANGE_NOT_SATISFIABLE and start):
                 self._reject(answer)
         if location is None:
@@ -309,7 +312,7 @@ class Session:
     def _save(self, answer: http.client.HTTPResponse, how: Framing, attempt: Attempt, start: int) -> None:
         destination, result, now = attempt.destination, attempt.result, self.node.engine.now
         first = self._first_byte(answer, how, start)
-        total = None if how.length is None else how.length + first
+        total = None if how.length is None or answer.status == 204 else how.length + first
         if answer.status == RANGE_NOT_SATISFIABLE or (
             self.options.resume and first == 0 < start and total is not None and start >= total
         ):
@@ -343,7 +346,8 @@ class Session:
             return 0
         # RFC 9110 14.4: 'bytes 100-999/1000'
         said = re.match(r"\s*bytes\s+(\d{1,18})-", str(answer.headers["Content-Range"] or ""), re.ASCII | re.IGNORECASE)
-        if said is None or int(said[1]) != start:
+        first = int(said[1]) if said is not None else 0
+        if first != start:
             raise Failure("The server sends another part than it was asked for.", NETWORK, is_passing=True)
         return start
 

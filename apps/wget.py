@@ -92,7 +92,7 @@ def command(node: Host, arguments: list[str]) -> int:
     try:
         there = destination(line.output, line.options.resume)
     except OSError as e:
-        print(f"wget: {line.output}: {e.strerror}", file=sys.stderr)
+        print(f"{line.output}: {e.strerror}", file=sys.stderr)
         return 1  # as wget's, although 3 is what it calls files
     try:
         return fetch_all(session, line.urls, there)

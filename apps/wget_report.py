@@ -92,6 +92,9 @@ class Text(Report):
         self._is_utc = is_utc
         self._shows_headers = shows_headers
         self._bar: Bar | None = None
+        self._is_waiting = False  # for an answer: the line is not complete
+        self._size = 0  # bytes of all the bodies, and the seconds they took
+        self._spent = 0.0
 
     def _stamp(self) -> str:
         return time.strftime("%Y-%m-%d %H:%M:%S", (time.gmtime if self._is_utc else time.localtime)(self._wall()))
@@ -120,8 +123,10 @@ class Text(Report):
 
     def on_sent(self, target: str, headers: list[tuple[str, str]]) -> None:
         say("HTTP request sent, awaiting response... ")
+        self._is_waiting = True
 
     def on_answer(self, version: int, status: int, reason: str, headers: Message) -> None:
+        self._is_waiting = False
         if self._shows_headers:
             say("\n" + indented(version, status, reason, headers))
         else:
@@ -154,6 +159,11 @@ class Text(Report):
         counts = f"[{transfer.received}" + (f"/{transfer.total}]" if transfer.total is not None else "]")
         done = f"written to stdout {counts}" if transfer.where == "-" else f"{quoted(transfer.where)} saved {counts}"
         say(f"{self._stamp()} ({transfer.rate}) - {done}\n\n")
+        self._count(transfer)
+
+    def _count(self, transfer: Transfer) -> None:
+        self._size += transfer.received - transfer.start
+        self._spent += transfer.seconds
 
     def on_complete(self) -> None:
         say("\n    The file is already fully retrieved; nothing to do.\n\n")
@@ -162,6 +172,7 @@ class Text(Report):
         self._end_bar(transfer)
         text = str(failure)
         if failure.form is Form.STATUS:
+            say("-1\n" if self._is_waiting else "")
             say(f"{self._stamp()} {text}\n" + ("\n" if not tells_next else ""))
         elif failure.form is Form.BODY and transfer is not None:
             say(f"{self._stamp()} ({transfer.rate}) - {text} ")
@@ -177,16 +188,17 @@ class Text(Report):
     def end(self, results: list[WgetResult], seconds: float) -> None:
         if len(results) < 2:
             return
-        good = [result for result in results if result]
-        size = sum(result.received for result in good)
-        spent = sum(result.duration for result in good)
+        good = sum(map(bool, results))
         say(f"FINISHED --{self._stamp()}--\nTotal wall clock time: {took(seconds)}\n")
         if good:
-            say(f"Downloaded: {len(good)} files, {amount(size)} in {took(spent)} ({rate(size, spent)})\n")
+            speed = rate(self._size, self._spent)
+            say(f"Downloaded: {good} files, {amount(self._size)} in {took(self._spent)} ({speed})\n")
 
 
 class Brief(Text):
     """-nv: a line for each file, and errors."""
+
+    # Deviation: GNU wget says nothing of a body that ends early here, which leaves only the exit code.
 
     def on_start(self, url: Url, tries: int) -> None: ...
     def on_resolving(self, host: str) -> None: ...
@@ -207,6 +219,7 @@ class Brief(Text):
         counts = f"[{transfer.received}" + (f"/{transfer.total}]" if transfer.total is not None else "]")
         url = result.redirects[-1] if result.redirects else result.url
         say(f'{self._stamp()} URL:{url} {counts} -> "{printable(transfer.where)}" [1]\n')
+        self._count(transfer)
 
     def on_failure(self, failure: Failure, url: str, transfer: Transfer | None, tells_next: str) -> None:
         if failure.form is Form.STATUS:
@@ -350,5 +363,5 @@ def say(text: str) -> None:
 
 def spelled(text: str) -> str:
     """With plain quotation marks where wget's cannot be written."""
-    is_utf = "utf" in (sys.stderr.encoding or "").lower()
+    is_utf = "utf" in (getattr(sys.stderr, "encoding", None) or "utf-8").lower()
     return text if is_utf else text.replace("‘", "'").replace("’", "'")

@@ -48,8 +48,8 @@ def bracketed(host: str) -> str:
 
 def parse_url(text: str) -> Url:
     """Raises ValueError with wget's own line."""
-    full = text if SCHEME.match(text) else f"http://{text}"
-    scheme, rest = full.split("://", 1)
+    text = text if SCHEME.match(text) else f"http://{text}"
+    scheme, rest = text.split("://", 1)
     scheme = scheme.lower()
     if scheme not in PORTS:
         raise ValueError(f"{text}: Unsupported scheme ‘{scheme}’.")
