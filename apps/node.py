@@ -88,9 +88,9 @@ class Node(Station):
             self.peer = None if extras.peer is None else format_ip(extras.peer)
             name_servers = list(dns) or ([self.peer] if self.peer is not None and not dhcp else [])
             super().__init__(device, config, name_servers=name_servers, search=list(search), say=say)
-            self._closing.callback(self.end)
             self.trace = Trace(self.recorder, self.engine.now)
-            self._closing.callback(lambda: self.trace.off())
+            self._closing.callback(lambda: self.trace.off())  # the goodbyes are to be seen too
+            self._closing.callback(self.end)
             if watch is not None:
                 watch(self)
             self.claim(wanted, gateway)

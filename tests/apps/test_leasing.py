@@ -168,3 +168,9 @@ def test_watching_begins_before_the_first_frame(ends: list[CableEnd], server: St
     seen: list[int] = []
     with Node(link=ends[1], dhcp=True, watch=lambda node: seen.append(node.recorder.number), **FAST) as node:
         assert seen == [0] and node.recorder.number >= 4
+
+
+def test_the_trace_shows_the_lease_given_back(ends: list[CableEnd], server: Station, capsys: Any) -> None:
+    with Node(link=ends[1], dhcp=True, **FAST) as node:
+        node.trace.on("udp")
+    assert "DHCP Release" in capsys.readouterr().out
