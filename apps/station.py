@@ -1,7 +1,7 @@
 """A host on one device: the stack with its engine, sockets, resolver and services, and how it comes by its addresses.
 
 Addresses are claimed (RFC 5227) or leased (RFC 2131). It refuses an address that somebody else has, and to wait
-longer for a DHCP server than `LEASE_WAIT`.
+longer for a DHCP server than its configuration says.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from stack.trace.recorder import Recorder
 from stack.wire.address import ANY4, format_ip, parse_ip, parse_prefix
 
 GOODBYE = 2.0  # seconds that closing waits for what was sent to be acknowledged
-LEASE_WAIT = 20.0  # seconds: a DISCOVER and two more
 RELEASE_WAIT = 1.5  # seconds that a lease's return may take
 UNFINISHED = frozenset({State.SYN_RECEIVED, State.ESTABLISHED, State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK})
 
@@ -97,9 +96,10 @@ class Station:
             if gateway is not None:
                 self.stack.routes.add(ANY4, 0, parse_ip(gateway), self.interface)
 
-    def lease(self, leases: Leases | None = None, timeout: float = LEASE_WAIT) -> Lease:
+    def lease(self, leases: Leases | None = None) -> Lease:
         """Get an address from a DHCP server, and keep it until the end. `leases` remembers it between runs. OSError
-        if no server gives us one within `timeout` seconds."""
+        if no server gives us one within `dhcp_timeout` seconds."""
+        timeout = self.stack.config.dhcp_timeout
         self._leases = leases
         self.announcer.followers.append(self._remember)
         known = None

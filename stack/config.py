@@ -153,6 +153,9 @@ class Config:
     dhcp_start_wait = Tunable(
         0.0, "s", 0.0, 10.0, "RFC 2131 4.4.1 (there 1 to 10)", "random wait before the first DISCOVER"
     )
+    dhcp_timeout = Tunable(
+        20.0, "s", 0.1, 3600.0, "RFC 2131 4.1 (two retransmissions)", "for a first lease, before the node gives up"
+    )
     dhcp_retry = Tunable(4.0, "s", 0.1, 64.0, "RFC 2131 4.1", "before a message is sent again; doubles each time")
     dhcp_retry_max = Tunable(64.0, "s", 1.0, 3600.0, "RFC 2131 4.1", "longest such wait")
     dhcp_request_tries = Tunable(4, "messages", 1, 20, "RFC 2131 3.1 (5)", "a REQUEST is sent before starting over")

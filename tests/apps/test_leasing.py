@@ -142,9 +142,9 @@ def test_a_damaged_lease_is_ignored_with_a_warning(ends: list[CableEnd], server:
 
 
 def test_no_server_is_one_clear_line(ends: list[CableEnd]) -> None:
-    station = Station(ends[1], Config(random.Random(2), bytes(16), **FAST))
+    station = Station(ends[1], Config(random.Random(2), bytes(16), dhcp_timeout=0.2, **FAST))
     with pytest.raises(OSError, match=r"no DHCP server on sim gave an address in 0.2 s") as caught:
-        station.lease(timeout=0.2)
+        station.lease()
     assert caught.value.errno == errno.ETIMEDOUT
     station.end()
 
