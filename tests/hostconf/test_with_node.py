@@ -25,7 +25,7 @@ def dnsmasq(host: Sandbox, tmp_path: Path) -> Iterator[Path]:
     settings = [
         "--conf-file=/dev/null", "--no-daemon", "--no-resolv", "--no-hosts", "--interface=far0", "--bind-interfaces",
         "--user=root", "--group=", f"--pid-file={tmp_path}/pid", f"--dhcp-leasefile={tmp_path}/leases",
-        "--dhcp-range=10.7.0.100,10.7.0.150,1h", "--dhcp-authoritative", "--domain=site", "--log-dhcp",
+        "--dhcp-range=10.7.0.100,10.7.0.150,1h", "--dhcp-authoritative", "--no-ping", "--domain=site", "--log-dhcp",
         "--address=/www.site/10.7.0.1", f"--log-facility={log}",
     ]  # fmt: skip
     server = subprocess.Popen(
