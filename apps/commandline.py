@@ -12,59 +12,95 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Any
 
+from apps.settings import SETTINGS, Layer, SettingsError, check_tunable, meant
 from apps.usage import UsageError
-from stack.config import Config, Tunable
-from stack.wire.address import parse_ip, parse_prefix
 
-COLORS = ("auto", "always", "never")
 TRACE_WORDS = ("tcp", "udp", "icmp", "arp", "ip")
 
 USAGE = """\
 usage: ./node.py [OPTION | ADDRESS]... [COMMAND | SCRIPT.py] [ARGUMENT]...
 
-  ADDRESS            192.168.1.3/24, with as many as you like (without one: 192.168.1.3/24)
-  -dhcp              an address from a DHCP server
-  --link LINK        tap:NAME, packet:INTERFACE, lab (a Linux kernel of its own), sim (no kernel at all)
-  -g GATEWAY         where packets for other networks go
-  --dns SERVER       a name server; --search DOMAIN: where names without a dot are sought
-  --trace [PROTO]    show each packet, or those of tcp, udp, icmp, arp
-  -c CODE            run CODE
-  -i                 stay at the prompt afterwards
-  -q                 no banner
-  --color WHEN       auto, always or never
-  --seed NUMBER      the same random numbers each time
-  --set NAME=VALUE   a setting of the stack: --set tcp_msl=1
-  --version, --help
+A TCP/IP host with an address of its own. Without a command, and on a terminal, there is a prompt; otherwise standard
+input is a script.
 
-Without a command, and on a terminal, there is a prompt; otherwise standard input is a script.
+the node
+  ADDRESS                192.168.1.3/24, with as many as you like (without one: 192.168.1.3/24)
+  -dhcp                  an address from a DHCP server
+  --link LINK            tap:NAME, packet:INTERFACE, lab (a Linux kernel of its own), sim (no kernel at all)
+  -g, --gateway ADDRESS  where packets for other networks go
+  --dns SERVER           a name server; several with commas between them
+  --search DOMAIN        where names without a dot are sought
+  --set NAME=VALUE       a setting of the stack: --set tcp_msl=1; ./node.py conf lists them
+  --seed NUMBER          the same random numbers each time
+
+what is seen
+  --trace [FILTER]       show each packet, or those a filter lets through: tcp, 'host 10.0.0.1 and port 80' ...
+  --trace-format FORMAT  columns as tshark has them, tcpdump, or tree for every field
+  -w, --pcap FILE        write a capture of every packet; - is standard output, the rest is on standard error then
+  --color WHEN           auto, always or never
+  -q, --quiet            no banner
+
+what is run
+  -c CODE                run CODE
+  -i                     stay at the prompt afterwards
+
+settings
+  --config FILE          read FILE, not ./glasstack.toml and ~/.config/glasstack/config.toml
+  --no-config            read neither
+  --print-config         an example of such a file, with every setting there is
+  -V, --version          the version
+  -h, --help             this; --help ping is about ping
+
+examples
+  ./node.py                                                       a prompt, beside a Linux kernel of its own
+  ./node.py 192.168.1.3/24 -g 192.168.1.1 traceroute -n 10.7.0.9
+  ./node.py --trace 'tcp port 80' --pcap x.pcapng -dhcp wget http://www.lab/
+  ./node.py trace x.pcapng 'tcp port 80'                          show a capture
+  ./node.py -w - ping 192.168.1.1 | wireshark -k -i -             watch in Wireshark
+  ./node.py serve echo http                                       run services
 """
 
 
 @dataclass
 class CommandLine:
-    addresses: list[str] = field(default_factory=list)
-    link: str | None = None
-    dhcp: bool = False
-    gateway: str | None = None
-    dns: list[str] = field(default_factory=list)  # name servers
-    search: list[str] = field(default_factory=list)  # domains
-    trace: str | None = None  # what to show; '' everything, None nothing
+    node: dict[str, Any] = field(default_factory=dict)  # what is said of the node, by `apps.settings`' names
+    stack: dict[str, Any] = field(default_factory=dict)  # and of its stack
+    config: str | None = None  # the file to read instead of the usual ones
+    reads_config: bool = True
     code: str | None = None
     stay: bool = False
-    quiet: bool = False
-    color: str = "auto"
-    seed: int | None = None
-    settings: dict[str, float | bool] = field(default_factory=dict)
     is_help: bool = False
     is_version: bool = False
+    is_print_config: bool = False
     command: str | None = None  # a name of a command
     script: str | None = None  # a file, '-' for standard input
     arguments: list[str] = field(default_factory=list)
 
+    @property
+    def layer(self) -> Layer:
+        return Layer(self.node, self.stack, dict.fromkeys([*self.node, *self.stack], "the command line"))
 
-FLAGS = {"-i", "-q", "-h", "-V", "-dhcp", "--dhcp", "--help", "--version", "--quiet"}
-VALUES = {"-g", "-c", "--gateway", "--link", "--color", "--seed", "--set", "--dns", "--search"}
+
+FLAGS = {
+    "-i", "-q", "-h", "-V", "-dhcp", "--dhcp", "--help", "--version", "--quiet", "--no-config", "--print-config",
+}  # fmt: skip
+# Options that say something of the node, by the name of what they say.
+SAYING = {
+    "--link": "link",
+    "-g": "gateway",
+    "--gateway": "gateway",
+    "--dns": "dns",
+    "--search": "search",
+    "--trace-format": "trace_format",
+    "-w": "pcap",
+    "--pcap": "pcap",
+    "--color": "color",
+    "--seed": "seed",
+}
+LISTS = ("dns", "search")  # said again, they go on
+VALUES = {*SAYING, "-c", "--set", "--config"}
 # The first word that is not an option is an address if it looks like one: digits and dots or hexadecimal and colons.
 ADDRESS = re.compile(r"[0-9]+(\.[0-9]*)+(/.*)?|[0-9a-fA-F]*:[0-9a-fA-F:.]*(/.*)?|[0-9]+/.*|[0-9]+")
 
@@ -93,7 +129,7 @@ class _Parser:
                 self._command(word)
                 break
             else:
-                self.line.addresses.append(_address(word))
+                self.line.node.setdefault("address", []).extend(_checked("address", word, word))
         return self.line
 
     def _command(self, word: str) -> None:
@@ -109,12 +145,13 @@ class _Parser:
             raise UsageError(f"there is no file {word!r}")
         elif word:
             names = ", ".join(sorted(self.commands))
-            raise UsageError(f"{word!r} is no command, file or address; the commands are {names}")
+            quotes = "; a filter of several words stands in quotes" if "trace" in line.node else ""
+            raise UsageError(f"{word!r} is no command, file or address; the commands are {names}{quotes}")
 
     def _option(self, word: str) -> None:
         name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
         if name == "--trace":
-            self.line.trace = value if equals or not self._is_trace_next() else self.rest.pop(0)
+            self.line.node["trace"] = value if equals or not self._is_trace_next() else self.rest.pop(0)
         elif name in FLAGS:
             if equals:
                 raise UsageError(f"{name} takes no value")
@@ -126,7 +163,8 @@ class _Parser:
         elif name[:2] in VALUES:  # -g192.168.1.1
             _value(self.line, name[:2], word[2:])
         else:
-            raise UsageError(f"there is no option {name}; --help lists them")
+            near = meant(name, [*FLAGS, *VALUES, "--trace"]) if name.startswith("--") else ""
+            raise UsageError(f"there is no option {name}{near or ';'} --help lists them")
 
     def _is_trace_next(self) -> bool:
         """Whether the word after --trace says what to show, rather than being something of its own."""
@@ -142,86 +180,46 @@ def _flag(line: CommandLine, name: str) -> None:
     if name == "-i":
         line.stay = True
     elif name in ("-q", "--quiet"):
-        line.quiet = True
+        line.node["quiet"] = True
     elif name in ("-h", "--help"):
         line.is_help = True
     elif name in ("-V", "--version"):
         line.is_version = True
+    elif name == "--print-config":
+        line.is_print_config = True
+    elif name == "--no-config":
+        line.reads_config = False
     else:
-        line.dhcp = True
+        line.node["dhcp"] = True
 
 
 def _value(line: CommandLine, name: str, value: str) -> None:
     if name == "-c":
         line.code = value
-    elif name == "--link":
-        line.link = _link(value)
-    elif name in ("-g", "--gateway"):
-        line.gateway = _ipv4(name, value)
-    elif name == "--dns":
-        line.dns += [_ipv4(name, server) for server in value.split(",")]
-    elif name == "--search":
-        line.search += value.split(",")
-    elif name == "--color":
-        if value not in COLORS:
-            raise UsageError(f"--color is one of {', '.join(COLORS)}, not {value!r}")
-        line.color = value
-    elif name == "--seed":
-        if not re.fullmatch(r"-?[0-9]+", value):
-            raise UsageError(f"--seed is a whole number, not {value!r}")
-        line.seed = int(value)
+    elif name == "--config":
+        line.config = value
+    elif name == "--set":
+        _set(line, value)
     else:
-        key, setting = _setting(value)
-        line.settings[key] = setting
+        key = SAYING[name]
+        checked = _checked(key, name, value)
+        line.node[key] = line.node.get(key, []) + checked if key in LISTS else checked
 
 
-def _address(text: str) -> str:
-    """With its prefix length: 24 if it has none."""
+def _checked(name: str, label: str, value: str) -> Any:
     try:
-        address, _ = parse_prefix(text)
-    except ValueError as e:
+        return SETTINGS[name].check(label, value)
+    except SettingsError as e:
         raise UsageError(str(e)) from None
-    if len(address) != 4:
-        raise UsageError(f"{text}: IPv6 is not built yet")
-    return text if "/" in text else f"{text}/24"
 
 
-def _ipv4(option: str, text: str) -> str:
-    try:
-        address = parse_ip(text)
-    except ValueError as e:
-        raise UsageError(f"{option}: {e}") from None
-    if len(address) != 4:
-        raise UsageError(f"{option} {text}: IPv6 is not built yet")
-    return text
-
-
-def _link(text: str) -> str:
-    kind, colon, name = text.partition(":")
-    is_known = (kind in ("lab", "sim") and not colon) or (kind in ("tap", "packet") and bool(name))
-    if not is_known:
-        raise UsageError(f"--link is tap:NAME, packet:INTERFACE, lab or sim, not {text!r}")
-    return text
-
-
-def _setting(text: str) -> tuple[str, float | bool]:
-    """'tcp_msl=1' as a name and a value that the setting allows."""
+def _set(line: CommandLine, text: str) -> None:
+    """'tcp_msl=1': a setting of the stack and a value that it allows."""
     name, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"--set takes NAME=VALUE, not {text!r}")
     name = name.replace("-", "_")
-    tunable = getattr(Config, name, None)
-    if not isinstance(tunable, Tunable):
-        raise UsageError(f"--set {text}: there is no setting {name!r}")
-    words: dict[str, float | bool] = {"true": True, "yes": True, "false": False, "no": False}
     try:
-        try:
-            number = words[value.lower()] if value.lower() in words else float(value)
-        except ValueError:
-            raise ValueError(f"{name} is a number, not {value!r}") from None
-        if isinstance(tunable.default, bool) and number in (0, 1):
-            number = bool(number)
-        checked: float | bool = tunable.check(number)
-        return name, checked
+        line.stack[name] = check_tunable(name, value)
     except ValueError as e:
         raise UsageError(f"--set {e}") from None

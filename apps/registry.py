@@ -19,7 +19,7 @@ class App(NamedTuple):
     manual: str  # the rest of what `help('name')` says
     typed: Callable[[Any, list[str]], int] | None = None  # None: as `command`
     usage: str = ""  # the command's options, as `apps.usage` describes them
-    needs_node: bool = True  # otherwise `command(None, arguments)` does, and no link is opened for it
+    needs_node: bool = True  # otherwise `command` has the Settings for a node, or None, and no link is opened for it
 
 
 APPS: dict[str, App] = {}

@@ -16,11 +16,13 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from apps import commandline
+from apps import commandline, example, sources
+from apps.capture import Capture
 from apps.commandline import CommandLine
 from apps.namespace import names
 from apps.node import Node
 from apps.registry import APPS
+from apps.settings import Settings, merge
 from apps.tracebacks import render
 from apps.usage import UsageError
 from stack.trace.choice import choose
@@ -54,62 +56,103 @@ def _main(words: list[str]) -> int:
     if line.is_version:
         print(f"glasstack {version()}")
         return 0
-    if line.is_help:
-        return _help(line.command)
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    _choose_color(line.color)
-    if line.command is not None and not APPS[line.command].needs_node:
-        return _run_command(None, line.command, line.arguments)
+    if line.is_print_config:
+        print(example.text(), end="")
+        return 0
+    if line.is_help or line.command == "help":  # which must work, whatever the files say
+        about = line.arguments if line.command == "help" else [line.command] if line.command else []
+        return _run_command(None, "help", about)
     try:
-        choose(line.trace)  # a filter that makes no sense is said so before anything is opened
-        node = _node(line)
+        settings = _settings(line)
+    except ValueError as e:
+        return _complain(str(e), 2)
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    _choose_color(settings.color)
+    if line.command is not None and not APPS[line.command].needs_node:
+        return _run_command(settings, line.command, line.arguments)
+    try:
+        _check_trace(settings)  # a filter that makes no sense is said so before anything is opened
+        capture = None if settings.pcap is None else Capture(settings.pcap)
+    except ValueError as e:
+        return _complain(str(e), 2)
+    except OSError as e:
+        return _complain(e.strerror or str(e), 1)
+    try:
+        code = _run_node(line, settings, capture)
+    finally:
+        is_whole = capture is None or capture.close()
+    return code if is_whole else code or 1
+
+
+def _run_node(line: CommandLine, settings: Settings, capture: Capture | None) -> int:
+    try:
+        node = _node(settings, _is_prompt(line), capture)
     except ValueError as e:
         return _complain(str(e), 2)
     except OSError as e:
         return _complain(e.strerror or str(e), 1)
     with node:
-        code = _run(node, line)
+        code = _run(node, line, settings)
         sys.stdout.flush()
     return code
 
 
-def _node(line: CommandLine) -> Node:
-    """The node that the command line describes. Raises ValueError, OSError."""
-    is_prompt = _is_prompt(line)
-    settings: dict[str, Any] = dict(line.settings)
+def _settings(line: CommandLine) -> Settings:
+    """What the command line, the environment and the files say together, having told where it comes from. Raises
+    ValueError."""
+    found = sources.find(os.environ, line.config, line.reads_config)
+    settings = merge([line.layer, *found.layers])
+    if found.names and not settings.quiet and (line.command is None or APPS[line.command].needs_node):
+        found.warnings.insert(0, f"settings from {', '.join(found.names)}")
+    for text in found.warnings:
+        print(text, file=sys.stderr)
+    return settings
+
+
+def _check_trace(settings: Settings) -> None:
+    """ValueError, saying where it is from, for a filter that makes no sense."""
+    try:
+        choose(settings.trace)
+    except ValueError as e:
+        raise ValueError(f"{settings.origins['trace']}: trace: {e}") from None
+
+
+def _node(settings: Settings, is_prompt: bool, capture: Capture | None) -> Node:
+    """The node that the settings describe. Raises ValueError, OSError."""
 
     def watch(node: Node) -> None:
         if not is_prompt:
             # Standard output is for results, so packets go to standard error.
-            node.trace = Trace(node.recorder, node.engine.now, sys.stderr.write, is_coloured(line.color, sys.stderr))
-        if line.trace is not None:
-            node.trace.on(line.trace)
+            color = is_coloured(settings.color, sys.stderr)
+            node.trace = Trace(node.recorder, node.engine.now, sys.stderr.write, color)
+        if capture is not None:
+            capture.start(node)
+        if settings.trace_format != "tree":
+            node.trace.format = settings.trace_format
+        if settings.trace is not None:
+            node.trace.on(settings.trace, tree=settings.trace_format == "tree")
 
     def say(text: str) -> None:
         print(text, file=None if is_prompt else sys.stderr, flush=True)
 
     return Node(
-        *line.addresses,
-        link=line.link,
-        dhcp=line.dhcp,
-        gateway=line.gateway,
-        dns=line.dns,
-        search=line.search,
-        seed=line.seed,
+        *settings.address,
+        link=settings.link,
+        dhcp=settings.dhcp,
+        gateway=settings.gateway,
+        dns=settings.dns,
+        search=settings.search,
+        seed=settings.seed,
         watch=watch,
-        say=None if line.quiet and not is_prompt else say,
-        **settings,
+        say=None if settings.quiet and not is_prompt else say,
+        **settings.stack,
     )
 
 
-def _help(name: str | None) -> int:
-    return _run_command(None, "help", [] if name is None else [name])
-
-
-def _run(node: Node, line: CommandLine) -> int:
+def _run(node: Node, line: CommandLine, settings: Settings) -> int:
     """What the command line asks for, with the node up."""
     is_prompt = _is_prompt(line)
-    if not is_prompt and not line.quiet:
+    if not is_prompt and not settings.quiet:
         print(f"{node.address} on {node.description}", file=sys.stderr)
     node.services.tell = lambda text: print(text, file=sys.stderr)
     namespace = names(node)
@@ -125,8 +168,8 @@ def _run(node: Node, line: CommandLine) -> int:
     if is_prompt or line.stay:
         from apps.shell import run
 
-        banner = _banner(node) if is_prompt and not line.quiet else ""
-        return run(node, namespace, banner)
+        banner = _banner(node) if is_prompt and not settings.quiet else ""
+        return run(node, namespace, banner, settings.history)
     return code
 
 
@@ -149,7 +192,7 @@ def _is_prompt(line: CommandLine) -> bool:
     return line.command is None and line.script is None and line.code is None and sys.stdin.isatty()
 
 
-def _run_command(node: Node | None, name: str, arguments: list[str]) -> int:
+def _run_command(node: Node | Settings | None, name: str, arguments: list[str]) -> int:
     command = APPS[name].command
     assert command is not None
     return command(node, arguments)

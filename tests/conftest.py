@@ -13,6 +13,9 @@ import pytest
 hypothesis.settings.register_profile("glasstack", deadline=None)
 hypothesis.settings.load_profile("glasstack")
 
+# Nor are the settings of whoever runs the tests any of theirs.
+os.environ["XDG_CONFIG_HOME"] = os.devnull
+
 NO_SKIP = os.environ.get("GLASSTACK_NO_SKIP", "") not in ("", "0")
 
 

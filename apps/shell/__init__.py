@@ -32,11 +32,11 @@ REFRESH = 0.5  # seconds between two looks at the counters in the toolbar
 INDENT = "    "
 
 
-def run(node: Node, namespace: dict[str, Any], banner: str = "") -> int:
-    """The session, until Ctrl-D or exit: its exit code."""
+def run(node: Node, namespace: dict[str, Any], banner: str = "", history: str | None = None) -> int:
+    """The session, until Ctrl-D or exit: its exit code. `history` is a file for it, '' if none is to be kept."""
     screen = Screen(sys.stdout)
     interpreter = Interpreter(node, namespace)
-    session = _session(node, interpreter)
+    session = _session(node, interpreter, _history(history))
     type_ahead = TypeAhead()
     with screen.installed():
         if banner:
@@ -66,9 +66,9 @@ def _loop(session: PromptSession[str], screen: Screen, interpreter: Interpreter,
             return 1
 
 
-def _session(node: Node, interpreter: Interpreter) -> PromptSession[str]:
+def _session(node: Node, interpreter: Interpreter, history: History) -> PromptSession[str]:
     return PromptSession(
-        history=_history(),
+        history=history,
         reserve_space_for_menu=0,
         multiline=True,
         prompt_continuation=lambda width, line, is_wrapped: "" if is_wrapped else CONTINUATION,
@@ -79,14 +79,20 @@ def _session(node: Node, interpreter: Interpreter) -> PromptSession[str]:
     )
 
 
-def _history() -> History:
-    """The file, in a directory nobody else may look into; only in memory if it is not to be had."""
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    directory = Path(state) / "glasstack"
+def _history(path: str | None) -> History:
+    """The file, or that of ours in a directory nobody else may look into; only in memory if it is not to be had."""
+    if path == "":
+        return InMemoryHistory()
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory.chmod(0o700)
-        file = directory / "history"
+        if path is not None:
+            file = Path(path)
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        else:
+            state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+            directory = Path(state) / "glasstack"
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            directory.chmod(0o700)
+            file = directory / "history"
         file.touch(mode=0o600)
         return FileHistory(str(file))
     except OSError:
