@@ -22,8 +22,9 @@ from stack.wire.drop import WireError
 FIRST_PORT = 33434  # the first probe's; each further one's is one more
 MAX_HOPS, MAX_QUERIES, MAX_SIZE = 255, 10, 65000
 HEADERS = ipv4.HEADER_LENGTH + 8  # bytes: UDP's header is as long as ICMP's
-# Added to a round trip before it is multiplied, or a router that takes microseconds would be given up at once.
-ALLOWANCE = 0.001  # seconds
+# Added to a round trip before it is multiplied: or where one takes microseconds, a busy machine would be too late for
+# the next. Linux's traceroute adds 1 ms.
+ALLOWANCE = 0.01  # seconds
 CLOCK = 1e-6  # seconds by which a wait may end too early: what is added and subtracted is rounded
 
 MARKS = {
