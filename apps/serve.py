@@ -6,6 +6,7 @@ It refuses names and ports before it starts any of them.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from apps.registry import App, register
@@ -32,6 +33,7 @@ def command(node: Node, arguments: list[str]) -> int:
         for kind, port, setting in wanted:
             service = node.services.start(kind.name, port, setting=setting, quiet=True)
             started.append(service)
+            service.on_line = partial(print, flush=True)
             print(f"{service.name} on {service.ports}: {kind.text}", flush=True)
             print(f"  exposes {service.exposes}", file=sys.stderr, flush=True)
         with node.engine as engine:

@@ -1,7 +1,7 @@
-"""`python -m services echo http:8080`: the same services on the sockets of this machine's kernel, until standard
+"""`python -m services echo http:8080=DIR`: the same services on the sockets of this machine's kernel, until standard
 input ends.
 
-Refuses nothing but names and ports that are none; says on standard output what it has opened.
+Refuses nothing but names and ports that are none; says on standard output what it has opened, and an access log.
 """
 
 from __future__ import annotations
@@ -9,17 +9,22 @@ from __future__ import annotations
 import selectors
 import socket
 import sys
+from functools import partial
 
 from services import KINDS, Service, serve
 
 
 def main(names: list[str]) -> int:
     if not names:
-        print(f"usage: python -m services NAME[:PORT]...    NAME is one of {', '.join(KINDS)}", file=sys.stderr)
+        print(f"usage: python -m services NAME[:PORT][=SETTING]...\nNAME is one of {', '.join(KINDS)}", file=sys.stderr)
         return 2
 
     def say(services: list[Service]) -> None:
-        print("\n".join(f"{service.name} on {service.ports}" for service in services), flush=True)
+        for service in services:
+            print(f"{service.name} on {service.ports}", flush=True)
+            service.on_line = partial(print, flush=True)
+            if not service.is_greeting:
+                print(f"  exposes {service.exposes}", file=sys.stderr, flush=True)
 
     try:
         serve(names, socket, selectors, until=sys.stdin, on_ready=say)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
 from typing import Any
 
 Callback = Callable[[int], None]
@@ -31,6 +33,8 @@ class Loop:
         self.wall: Callable[[], float] = socket.engine.wall if hasattr(socket, "engine") else time.time
         self.last_fault = ""  # the traceback of the last exception a callback let through: a bug of ours
         self._selector = selectors.DefaultSelector()
+        self._timers: list[tuple[float, int, Callable[[], object]]] = []
+        self._serial = count()
         self._is_stopping = False
         self._bell: Any = self._hang_bell() if has_bell else None
 
@@ -56,10 +60,17 @@ class Loop:
         except (KeyError, ValueError):
             pass  # was not being watched
 
+    def call_at(self, at: float, callback: Callable[[], object]) -> None:
+        """Call it once, at that time of `now` or soon after; from the loop's own thread. There is no taking it back:
+        whoever wants that looks, when called, whether it still matters."""
+        heappush(self._timers, (at, next(self._serial), callback))
+
     def run(self) -> None:
         """Serve until `stop`."""
         while not self._is_stopping:
-            for key, mask in self._selector.select():
+            self._call_due()
+            timeout = max(0.0, self._timers[0][0] - self.now()) if self._timers else None
+            for key, mask in self._selector.select(timeout):
                 try:
                     key.data(mask)
                 except Exception:
@@ -81,6 +92,14 @@ class Loop:
         if self._bell is not None:
             self._bell.close()
         self._selector.close()
+
+    def _call_due(self) -> None:
+        now = self.now()
+        while self._timers and self._timers[0][0] <= now:
+            try:
+                heappop(self._timers)[2]()
+            except Exception:
+                self.last_fault = traceback.format_exc()
 
     def _on_bell(self, mask: int) -> None:
         try:

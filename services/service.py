@@ -8,7 +8,7 @@ service refuses to answer datagrams from ports where another small service answe
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from services.loop import Loop
@@ -148,6 +148,7 @@ class Service:
         self.refused = 0  # datagrams from a port that must not be answered
         self.bytes_in = 0
         self.bytes_out = 0
+        self.on_line: Callable[[str], object] | None = None  # called with each line it has to say while it runs
         self._listener: Any = None
         self._datagrams: Any = None
         self._is_accepting = False

@@ -186,7 +186,8 @@ def exchange(place: Any, request: bytes) -> bytes:
         (b"GET / HTTP/9.9\r\n\r\n", b"505"),
         (b"GET /bytes/99999999999999 HTTP/1.1\r\n\r\n", b"404"),
         (b"GET / HTTP/1.1\r\nX: " + b"a" * 20000, b"431"),
-        (b"GET /" + b"a" * 70000, b"431"),
+        (b"GET /" + b"a" * 70000, b"414"),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n", b"414"),
         (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"\r\n", b"431"),
     ],
 )

@@ -1,0 +1,169 @@
+"""One http request, parsed and answered by the standard library's http.server: the head here, the body in pieces.
+
+GET and HEAD, of a file (`services.directory`) or of the greeting. What is not a request is answered with an error and
+the end of the connection. It refuses bodies: a request that brings one is answered and the connection closed.
+"""
+
+from __future__ import annotations
+
+import http.server
+import re
+import time
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any
+
+from services.chargen import characters
+from services.directory import Body, Directory, Elsewhere, File, Refused
+from services.http_conditions import decide
+from services.service import Address
+
+MAX_BYTES = 10**12
+MAX_LINE = 8000  # bytes of a request's first line: RFC 9112 3 has servers take as much
+DOWNLOAD = re.compile(r"/bytes/(\d{1,15})", re.ASCII)
+UNFIT = re.compile(r"[^ !#-\[\]-~]")  # in a line of the log
+
+
+class Request(http.server.BaseHTTPRequestHandler):
+    """`answer` is the answer's head, with the body of a short one; `body` the rest; `status` what it came to.
+
+    `fault` is a status to answer with whatever `head` says. Without a `directory` there is a greeting.
+    """
+
+    protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.1"  # an error is answered with a status line, whatever was wrong
+    server_version = "glasstack"
+    sys_version = ""
+
+    def __init__(
+        self,
+        head: bytes,
+        client_address: Address,
+        wall: Callable[[], float],
+        directory: Directory | None,
+        greeting: Callable[[Address], str],
+        fault: HTTPStatus | None = None,
+    ) -> None:
+        self.client_address = client_address
+        self.directory = directory
+        self.status = 0
+        self.body: Iterator[bytes] | None = None
+        self._wall = wall
+        self._greeting = greeting
+        self.rfile = BytesIO(head)
+        self.wfile = BytesIO()
+        self.close_connection = True
+        line = head.partition(b"\n")[0].rstrip(b"\r")
+        if fault is None and len(line) > MAX_LINE:
+            fault = HTTPStatus.REQUEST_URI_TOO_LONG
+        if fault is None:
+            self.handle_one_request()
+        else:
+            self.command, self.request_version = "", self.protocol_version
+            self.requestline = line[:MAX_LINE].decode("latin-1")
+            self.send_error(fault)
+
+    @property
+    def answer(self) -> bytes:
+        assert isinstance(self.wfile, BytesIO)
+        return self.wfile.getvalue()
+
+    def do_GET(self) -> None:
+        if self.directory is None:
+            self._greet()
+            return
+        try:
+            found = self.directory.find(self.path)
+        except Refused as e:
+            self._say(e.status)
+            return
+        if isinstance(found, Elsewhere):
+            self._say(HTTPStatus.MOVED_PERMANENTLY, {"Location": found.location})
+        elif isinstance(found, File):
+            self._send(found)
+        else:
+            self._head(HTTPStatus.OK, {"Content-Type": "text/html; charset=utf-8"}, len(found.page))
+            self._follow(iter([found.page]))
+
+    do_HEAD = do_GET
+
+    def _greet(self) -> None:
+        path = self.path.partition("?")[0]
+        download = DOWNLOAD.fullmatch(path)
+        if path == "/":
+            greeting = self._greeting(self.client_address).encode()
+            self._head(HTTPStatus.OK, {"Content-Type": "text/plain; charset=utf-8"}, len(greeting))
+            self._follow(iter([greeting]))
+        elif download and int(download[1]) <= MAX_BYTES:
+            self._head(HTTPStatus.OK, {"Content-Type": "application/octet-stream"}, int(download[1]))
+            self._follow(characters(int(download[1])))
+        else:
+            self._say(HTTPStatus.NOT_FOUND)
+
+    def _send(self, found: File) -> None:
+        """A file, the part that was asked for, or the news that the client has it already."""
+        part = decide(dict(self.headers.items()), found.validators, found.size)
+        headers = {"Last-Modified": found.validators.date, "ETag": found.validators.tag, "Accept-Ranges": "bytes"}
+        if part.status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
+            headers["Content-Type"] = found.content_type
+            if part.status == HTTPStatus.PARTIAL_CONTENT:
+                headers["Content-Range"] = f"bytes {part.start}-{part.start + part.length - 1}/{found.size}"
+            self._head(part.status, headers, part.length)
+            self._follow(Body(found.file, part.start, part.length))
+            return
+        found.file.close()
+        if part.status == HTTPStatus.NOT_MODIFIED:
+            self._head(part.status, headers, None)
+        else:
+            is_range = part.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+            self._say(part.status, {"Content-Range": f"bytes */{found.size}"} if is_range else {})
+
+    # --- parts of an answer
+
+    def _say(self, status: HTTPStatus, headers: dict[str, str] | None = None) -> None:
+        """A status and a line that says it."""
+        line = f"{status.value} {status.phrase}\n".encode()
+        self._head(status, {"Content-Type": "text/plain; charset=utf-8", **(headers or {})}, len(line))
+        self._follow(iter([line]))
+
+    def _head(self, status: HTTPStatus, headers: dict[str, str], length: int | None) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if length is not None:
+            self.send_header("Content-Length", str(length))
+        # Where the body of a request ends is not our business, so the next request after one is not found.
+        if self.headers.get("Transfer-Encoding") or self.headers.get("Content-Length", "0").strip() != "0":
+            self.close_connection = True
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+
+    def _follow(self, body: Iterator[bytes]) -> None:
+        """The body after the head, unless only the head is wanted."""
+        if self.command != "HEAD":
+            self.body = body
+        elif isinstance(body, Body):
+            body.close()
+
+    # --- what the library asks
+
+    def version_string(self) -> str:
+        return self.server_version
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return formatdate(self._wall() if timestamp is None else timestamp, usegmt=True)
+
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:
+        self.status = int(code)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass  # the service writes its log when it knows how much was sent
+
+    def log_line(self, sent: int) -> str:
+        """In the common log format, when `sent` bytes of the body have gone out. Times are in UTC."""
+        at = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime(self._wall()))
+        line = UNFIT.sub(lambda m: f"\\x{ord(m[0]) & 0xFF:02x}", self.requestline) or "-"
+        return f'{self.client_address[0]} - - [{at}] "{line}" {self.status} {sent or "-"}'
