@@ -237,7 +237,7 @@ def test_nobody_answers(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert path.engine.now() - began == pytest.approx(3.0)  # 33 probes, 16 at a time
 
 
-MARKS = "!N !H !P - !F-1300 !S !N !H !N !X !X !N !H !X !V !C !<16>".split()
+MARKS = ["!N", "!H", "!P", "-", "!F-1300", "!S", "!N", "!H", "!N", "!X", "!X", "!N", "!H", "!X", "!V", "!C", "!<16>"]
 
 
 @pytest.mark.parametrize("method", ["-n", "-nI"])
