@@ -64,8 +64,14 @@ class PcapngWriter:
             options.append((OPT_COMMENT, packet.comment.encode()))
         if packet.outgoing is not None:
             options.append((EPB_FLAGS, struct.pack("<I", OUTBOUND if packet.outgoing else INBOUND)))
-        head = struct.pack("<IIIII", number, packet.at >> 32, packet.at & 0xFFFFFFFF, len(packet.data), packet.length)
-        self._file.write(_block(ENHANCED, head + packet.data + _padding(len(packet.data)) + _options(options)))
+        size = len(packet.data)
+        tail = _padding(size) + _options(options)
+        length = 32 + size + len(tail)
+        at = packet.at >> 32, packet.at & 0xFFFFFFFF
+        # In parts, for the data may be 64 KiB.
+        self._file.write(struct.pack("<IIIIIII", ENHANCED, length, number, *at, size, packet.length))
+        self._file.write(packet.data)
+        self._file.write(tail + struct.pack("<I", length))
 
     def flush(self) -> None:
         self._file.flush()

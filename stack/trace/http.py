@@ -22,13 +22,14 @@ def over_tcp(payload: bytes, start: int) -> Application | None:
         return None
     first = _text(match.group().rstrip(b"\r\n"))
     end = _end_of_header(payload)
-    lines = payload[match.end() : len(payload) if end is None else end].splitlines()
+    # Where the segment ends within a line, the line is none yet.
+    lines = payload[match.end() : payload.rfind(b"\n") + 1 if end is None else end].splitlines()
     layer = Layer("http", f"Hypertext Transfer Protocol, {first}", start, start + (end or len(payload)))
     layer.fields = [_field(line) for line in lines[:MAX_FIELDS] if line]
     if any(field.name == "Malformed" for field in layer.fields):
         layer.fault = "malformed HTTP header"
     if end is None:
-        layer.fields.append(Field("The header goes on in the next segment", ""))
+        layer.fields.append(Field("(the header goes on in the next segment)", ""))
         return Application("HTTP", first, [layer])
     kind = next((field.value for field in layer.fields if field.name.lower() == "content-type"), "")
     body = data_layer("Body", payload[end:], start + end)

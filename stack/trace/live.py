@@ -167,7 +167,8 @@ class LiveCapture:
         return self._is_open
 
     def _put(self) -> None:
-        write_all(self._file, self._buffer.getvalue())
+        with self._buffer.getbuffer() as data:
+            write_all(self._file, data)
         self._buffer.seek(0)
         self._buffer.truncate()
 

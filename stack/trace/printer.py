@@ -71,6 +71,7 @@ class Printer:
             self._allowance -= 1
             self.hidden = 0
         shown = 0
+        picture.fit([i for i, level in wanted[: int(self.rate)] if isinstance(i, Entry) and level is Level.LINE])
         for item, level in wanted:
             if self._allowance < 1:
                 break

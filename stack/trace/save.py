@@ -90,9 +90,10 @@ def save(items: Iterable[Entry | Note], path: str | os.PathLike[str], zero: int,
 
 def write_all(file: IO[bytes], data: bytes | memoryview) -> None:
     """Write and flush, however little the file takes at a time."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) or len(rest) :]
+    with memoryview(data) as whole:
+        at = 0
+        while at < len(whole):
+            at += file.write(whole[at:]) or len(whole)
     file.flush()
 
 
