@@ -24,6 +24,7 @@ ext/fast.abi3.so: ext/fast.c $(VENV)/ready
 # Pages made from the code.
 docs: $(VENV)/ready
 	$(RUN) docs/rfcs.py
+	$(RUN) docs/picture.py
 
 bench: $(VENV)/ready
 	$(RUN) bench/throughput.py $(ARGS)
