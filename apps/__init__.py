@@ -8,10 +8,11 @@ from __future__ import annotations
 from apps import help as _help  # noqa: F401  registers itself, as the next
 from apps import serve as _serve  # noqa: F401
 from apps import trace as _trace  # noqa: F401
+from apps.conf import conf
 from apps.dns import dns
 from apps.ping import ping
 from apps.registry import APPS, App
 from apps.traceroute import traceroute
 from apps.wget import wget
 
-__all__ = ["APPS", "App", "dns", "ping", "traceroute", "wget"]
+__all__ = ["APPS", "App", "conf", "dns", "ping", "traceroute", "wget"]

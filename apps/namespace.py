@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial, update_wrapper
 from typing import TYPE_CHECKING, Any
 
+from apps.conf import Conf
 from apps.help import Help
 from apps.registry import APPS
 
@@ -47,5 +48,6 @@ def names(node: Node) -> dict[str, Any]:
             bound = Bound(app.call, node=node)
             update_wrapper(bound, app.call)
             found[app.name] = bound
+    found["conf"] = Conf(node)
     found["help"] = Help(found)
     return found

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from apps.commandline import TRACE_WORDS
 from apps.help import OBJECTS
 from apps.registry import APPS
+from apps.settings import TUNABLES
 from services import KINDS
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ def _hosts(node: Node) -> list[str]:
 def _command_words(name: str, node: Node) -> list[str]:
     if name == "serve":
         return list(KINDS)
+    if name == "conf":
+        return list(TUNABLES)
     if name == "help":
         return [*APPS, *OBJECTS, *KINDS]
     return _hosts(node)

@@ -15,6 +15,7 @@ import shlex
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from apps.conf import Conf
 from apps.help import Help
 from apps.namespace import Bound
 from apps.registry import APPS
@@ -75,7 +76,7 @@ class Interpreter:
         words = text.split(None, 1)
         if "\n" in text or not words or words[0] not in APPS or APPS[words[0]].command is None:
             return False
-        if words[0] in self.namespace and not isinstance(self.namespace[words[0]], (Bound, Help)):
+        if words[0] in self.namespace and not isinstance(self.namespace[words[0]], (Bound, Conf, Help)):
             return False  # the user has made it a name of his own
         if len(words) == 1:
             return words[0] not in self.namespace
