@@ -93,7 +93,7 @@ def _ask(f: Own, protocol: str, port: int, payload: bytes, start: int) -> Applic
         if answer is None:
             return None
         words, info, fields = _answer(answer, name)
-        layer.title, layer.fields = words, fields
+        layer.title, layer.fields = name if isinstance(answer, str) else words, fields
         if info:
             layer.title += f", {info}"
         return Application(words, info, [layer])

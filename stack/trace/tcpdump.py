@@ -101,13 +101,15 @@ def _tcp(layers: Layers, ip: Ipv4) -> str:
         return f" tcp {there - segment.data_offset * 4} [bad hdr length {segment.data_offset * 4} - {bound}]"
     letters = "".join(letter for bit, letter in LETTERS if segment.flags & bit) or "none"
     seq, ack, base = segment.seq, segment.ack, 0
-    # tcpdump counts from the first numbers it has seen of both sides, and in segments with ACK only.
+    # tcpdump counts in segments with ACK only, and where it missed the SYN, from the first number of whoever it saw
+    # first; that one segment it shows as it is.
     flow = layers.entry.flow
     if view is not None and flow is not None and not segment.flags & tcp.SYN and segment.flags & tcp.ACK:
-        late = flow.first is not None
-        base = view.ack_base + late
+        is_late, is_answer = flow.first is not None, flow.way(ip.src, segment) == 1
+        base = view.ack_base + (is_late and is_answer)
         if flow.first != (seq, ack):
-            seq, ack = (view.seq - late) & 0xFFFFFFFF, (view.ack - late) & 0xFFFFFFFF
+            seq = (view.seq - (is_late and not is_answer)) & 0xFFFFFFFF
+            ack = (view.ack - (is_late and is_answer)) & 0xFFFFFFFF
     length = layers.tcp_length
     said = [f"Flags [{letters}]"]
     if length:
