@@ -33,6 +33,7 @@ WORDS = {
     errno.EACCES: "Permission denied",
     errno.EADDRINUSE: "Address already in use",
     errno.EADDRNOTAVAIL: "Cannot assign requested address",
+    errno.EAGAIN: "Resource temporarily unavailable",
     errno.EALREADY: "Operation already in progress",
     errno.ECONNABORTED: "Software caused connection abort",
     errno.ECONNREFUSED: "Connection refused",
@@ -76,6 +77,7 @@ class Options:
     user_timeout: float | None = None
     maxseg: int | None = None
     header_included: bool = False
+    oob_inline: bool = False
 
 
 class Port:

@@ -140,6 +140,7 @@ def _table() -> dict[Key, Option]:
         (SOL_SOCKET, "SO_REUSEADDR"): _flag("reuse_address"),
         (SOL_SOCKET, "SO_BROADCAST"): _flag("broadcast"),
         (SOL_SOCKET, "SO_KEEPALIVE"): _flag("keepalive"),
+        (SOL_SOCKET, "SO_OOBINLINE"): _flag("oob_inline"),
         (SOL_SOCKET, "SO_LINGER"): Option(_get_linger, set_raw=_set_linger),
         (SOL_SOCKET, "SO_RCVBUF"): _buffer("rcvbuf", MIN_RCVBUF),
         (SOL_SOCKET, "SO_SNDBUF"): _buffer("sndbuf", MIN_SNDBUF),

@@ -37,10 +37,12 @@ def _flag(name: str) -> int:
 
 
 MSG_PEEK, MSG_DONTWAIT, MSG_WAITALL, MSG_TRUNC = map(_flag, ("MSG_PEEK", "MSG_DONTWAIT", "MSG_WAITALL", "MSG_TRUNC"))
+MSG_OOB = _flag("MSG_OOB")
 # Some have nothing to do here: there is no SIGPIPE, no descriptor to pass, and MSG_MORE is only a hint to a stream.
 _QUIET = _flag("MSG_NOSIGNAL") | _flag("MSG_CMSG_CLOEXEC")
 RECEIVE_FLAGS = MSG_PEEK | MSG_DONTWAIT | MSG_WAITALL | _QUIET
 SEND_FLAGS = MSG_DONTWAIT | _QUIET | _flag("MSG_EOR") | _flag("MSG_CONFIRM")
+STREAM_FLAGS = MSG_OOB | _flag("MSG_MORE")
 
 
 class Transfer:
@@ -63,6 +65,14 @@ class Transfer:
 
     def writable(self) -> bool:
         return self._is_closed or self._port.writable()
+
+    def exceptional(self) -> bool:
+        """poll(2)'s POLLPRI: an urgent byte waits to be received with MSG_OOB."""
+        return isinstance(self._port, TcpPort) and self._port.exceptional()
+
+    def at_mark(self) -> bool:
+        """sockatmark(3), which Python has no name for: whether the reader stands where the urgent byte was or is."""
+        return isinstance(self._port, TcpPort) and self._port.at_mark()
 
     def _check(self) -> None:
         if self._is_closed:
@@ -122,8 +132,10 @@ class Transfer:
     def _receive(self, limit: int, flags: int) -> Received:
         """One receive of up to `limit` bytes; with MSG_WAITALL a stream's whole `limit` unless the stream ends."""
         peek = bool(flags & MSG_PEEK)
-        self._flags(flags, RECEIVE_FLAGS | (0 if isinstance(self._port, TcpPort) else MSG_TRUNC))
+        self._flags(flags, RECEIVE_FLAGS | (MSG_OOB if isinstance(self._port, TcpPort) else MSG_TRUNC))
         transport = self._transport
+        if flags & MSG_OOB:
+            return self._do(lambda now: transport.receive_urgent(peek), self.readable, flags)
 
         def attempt(now: float) -> Received | None:
             return transport.receive(limit, now, peek)
@@ -219,7 +231,7 @@ class Transfer:
     def _send(self, data: ReadableBuffer, flags: int, to: Endpoint | None) -> int:
         whole = data if isinstance(data, bytes) else memoryview(data).cast("B")
         if isinstance(self._port, TcpPort):
-            self._flags(flags, SEND_FLAGS | _flag("MSG_MORE"))
+            self._flags(flags, SEND_FLAGS | STREAM_FLAGS)
             if self._timeout is None and not flags & MSG_DONTWAIT:
                 return self._send_whole(whole, flags)
             # One attempt, but not so much that nobody else has the lock meanwhile: a short count is allowed.
@@ -229,7 +241,7 @@ class Transfer:
         transport = self._transport
 
         def attempt(now: float) -> int | None:
-            return transport.send(whole, to, now)
+            return transport.send(whole, to, now, bool(flags & MSG_OOB))
 
         return self._do(attempt, self.writable, flags, self._subject.send_timeout)
 
@@ -243,7 +255,7 @@ class Transfer:
 
         def attempt(now: float) -> int | None:
             part = whole if len(view) <= chunk and not sent else view[sent : sent + chunk]
-            return transport.send(part, None, now)
+            return transport.send(part, None, now, bool(flags & MSG_OOB))
 
         with engine:
             self._check()
@@ -284,7 +296,7 @@ class Transfer:
         if not isinstance(self._port, TcpPort):
             self._send(data, flags, None)
             return
-        self._flags(flags, SEND_FLAGS | _flag("MSG_MORE"))
+        self._flags(flags, SEND_FLAGS | STREAM_FLAGS)
         whole = data if isinstance(data, bytes) else memoryview(data).cast("B")
         if len(whole):
             self._send_whole(whole, flags, is_all=True)

@@ -32,7 +32,8 @@ class Transport(Protocol):
     def connect(self, to: Endpoint, now: float) -> None: ...
     def listen(self, backlog: int, now: float) -> None: ...
     def accept(self) -> TcpPort | None: ...
-    def send(self, data: bytes | memoryview, to: Endpoint | None, now: float) -> int | None: ...
+    def send(self, data: bytes | memoryview, to: Endpoint | None, now: float, urgent: bool = False) -> int | None: ...
+    def receive_urgent(self, peek: bool) -> Received: ...
     def receive(self, limit: int, now: float, peek: bool) -> Received | None: ...
     def receive_into(self, view: memoryview, now: float, peek: bool) -> tuple[int, Endpoint | None] | None: ...
     def shutdown(self, read: bool, write: bool, now: float) -> None: ...
@@ -57,8 +58,12 @@ class Stream:
     def accept(self) -> TcpPort | None:
         return self.port.accept()
 
-    def send(self, data: bytes | memoryview, to: Endpoint | None, now: float) -> int | None:
-        return self.port.send(data, now) or (None if len(data) else 0)
+    def send(self, data: bytes | memoryview, to: Endpoint | None, now: float, urgent: bool = False) -> int | None:
+        return self.port.send(data, now, urgent) or (None if len(data) else 0)
+
+    def receive_urgent(self, peek: bool) -> Received:
+        data = self.port.receive_urgent(peek)
+        return Received(data, None, len(data))
 
     def receive(self, limit: int, now: float, peek: bool) -> Received | None:
         data = self.port.receive(limit, now, peek)
@@ -93,8 +98,11 @@ class Datagrams:
     def accept(self) -> TcpPort | None:
         raise error(errno.EOPNOTSUPP)
 
-    def send(self, data: bytes | memoryview, to: Endpoint | None, now: float) -> int | None:
+    def send(self, data: bytes | memoryview, to: Endpoint | None, now: float, urgent: bool = False) -> int | None:
         return self.port.send(data, to, now)
+
+    def receive_urgent(self, peek: bool) -> Received:
+        raise error(errno.EOPNOTSUPP)
 
     def receive(self, limit: int, now: float, peek: bool) -> Received | None:
         datagram = self.port.receive(peek)

@@ -2,8 +2,7 @@
 attack.
 
 Each step either ends the segment's life by raising WireError with the reason, or returns so that the next step runs.
-LISTEN is in `listener`, CLOSED in `protocol`. Urgent data is taken as it stands in the stream (RFC 6093 recommends
-that nobody depend on it).
+LISTEN is in `listener`, CLOSED in `protocol`.
 """
 
 from __future__ import annotations
@@ -115,6 +114,7 @@ def take_syn(tcb: Connection, segment: tcp.Tcp) -> None:
 
 def synchronized(tcb: Connection, segment: tcp.Tcp, now: float) -> None:
     window = segment.window if segment.flags & tcp.SYN else segment.window << tcb.snd_wscale  # RFC 7323 2.2, 2.3
+    mark = segment.seq + max(segment.urgent, 1) - 1  # as Linux: a pointer of 0 means the first byte
     segment = check_sequence(tcb, segment, now)
     tcb.received_at = now
     check_reset(tcb, segment, now)
@@ -124,6 +124,8 @@ def synchronized(tcb: Connection, segment: tcp.Tcp, now: float) -> None:
     check_ack(tcb, segment, window, now)
     if tcb.is_closed:
         return
+    if segment.flags & tcp.URG and tcb.state in CAN_RECEIVE:
+        take_mark(tcb, mark)
     take_text(tcb, segment, now)
     take_fin(tcb, now)
 
@@ -294,6 +296,8 @@ def acknowledge(tcb: Connection, ack: int, now: float) -> int:
     tcb.snd_una = ack
     if gt(ack, tcb.snd_nxt):
         tcb.snd_nxt = ack  # what a timeout pulled back had arrived after all
+    if tcb.snd_up is not None and le(tcb.snd_up, ack):
+        tcb.snd_up = None
     if sent_at is not None:
         tcb.rtt.sample(now - sent_at)
         if tcb.stack.observers:
@@ -336,7 +340,12 @@ def after_ack(tcb: Connection, now: float) -> None:
         tcb.done(now)
 
 
-# --- seventh: the segment text; eighth: the FIN
+# --- sixth: the URG bit; seventh: the segment text; eighth: the FIN
+
+
+def take_mark(tcb: Connection, seq: int) -> None:
+    """The urgent byte is, or will be, the one at `seq`. The user hears of it when it is here."""
+    tcb.urgent.announce(tcb.receive_queue.next + diff(seq & MASK, tcb.rcv_nxt))
 
 
 def take_text(tcb: Connection, segment: tcp.Tcp, now: float) -> None:
@@ -364,6 +373,7 @@ def take_text(tcb: Connection, segment: tcp.Tcp, now: float) -> None:
     tcb.rcv_nxt = (tcb.rcv_nxt + gained) & MASK
     if tcb.is_read_shut:
         queue.clear()
+    tcb.urgent.settle(tcb.options.oob_inline)
     acknowledge_later(tcb, gained, had_hole, now)
     if tcb.port is not None:
         tcb.port.ready_changed()

@@ -21,6 +21,7 @@ from stack.tcp.rtt import RttEstimator
 from stack.tcp.scoreboard import Scoreboard
 from stack.tcp.send_queue import SendQueue
 from stack.tcp.state import CAN_RECEIVE, CAN_SEND, SYNCHRONIZED, State, allowed
+from stack.tcp.urgent import UrgentMark
 from stack.wire.sequence import diff, gt
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Connection:
         self.max_snd_wnd = 0
         self.snd_sml = self.iss  # one past the last short segment sent (Minshall)
         self.snd_wscale = 0
+        self.snd_up: int | None = None  # one past the last urgent byte, while that is not acknowledged
         self.mss = DEFAULT_MSS
         self.is_fin_wanted = False
         self.send_queue = SendQueue()
@@ -101,6 +103,7 @@ class Connection:
         self.is_fin_received = False
         self.is_read_shut = False
         self.receive_queue = ReceiveQueue(self.config.tcp_max_out_of_order)
+        self.urgent = UrgentMark(self.receive_queue)
         self.rcv_mss = DEFAULT_MSS  # the largest segment seen: what "every second full-sized segment" means
         self.unacked = 0  # bytes received since an ACK was sent
         self.quick_acks = QUICK_ACKS
@@ -211,6 +214,7 @@ class Connection:
         """The user has set an option: a keep-alive begins or ends, TCP_NODELAY lets what waited go, a buffer
         has another size."""
         self.rcvbuf = self._rcvbuf()
+        self.urgent.settle(self.options.oob_inline)
         self.start_keepalive(now)
         output.run(self, now)
 
@@ -247,8 +251,11 @@ class Connection:
         self.enter(State.SYN_SENT, now)
         output.run(self, now)
 
-    def send(self, data: bytes | memoryview, now: float) -> int:
-        """SEND (RFC 9293 3.10.2): queue what there is room for. Returns the bytes taken, 0 if full. Raises EPIPE."""
+    def send(self, data: bytes | memoryview, now: float, urgent: bool = False) -> int:
+        """SEND (RFC 9293 3.10.2): queue what there is room for, the last byte of it as `urgent`.
+
+        Returns the bytes taken, 0 if full. Raises EPIPE.
+        """
         if self.state in (State.SYN_SENT, State.SYN_RECEIVED):
             return 0
         if self.state not in CAN_SEND or self.is_fin_wanted:
@@ -259,25 +266,41 @@ class Connection:
         if len(data) > room:
             data = memoryview(data)[:room]
         self.send_queue.append(data)
+        if urgent:
+            self.snd_up = self.fin_seq
+        before = self.snd_nxt
         output.run(self, now)
+        if urgent and self.snd_nxt == before:
+            output.send_ack(self, now)  # RFC 9293 3.8.5: the news goes ahead even where the window is closed
         return len(data)
 
     def receive(self, limit: int, now: float, peek: bool = False) -> bytes | None:
         """RECEIVE (RFC 9293 3.10.3): up to `limit` bytes, b'' at the end, None if there is nothing yet."""
         if not self.receive_queue.available:
             return b"" if self.at_eof else None
-        data = self.receive_queue.read(limit, peek)
+        data = self.receive_queue.read(self.urgent.limit(limit), peek)
         if not peek:
+            self.urgent.settle(self.options.oob_inline)
             output.window_update(self, now)
         return data
 
     def receive_into(self, buffer: memoryview, now: float, peek: bool = False) -> int | None:
         if not self.receive_queue.available:
             return 0 if self.at_eof else None
-        count = self.receive_queue.read_into(buffer, peek)
+        count = self.receive_queue.read_into(buffer[: self.urgent.limit(len(buffer))], peek)
         if not peek:
+            self.urgent.settle(self.options.oob_inline)
             output.window_update(self, now)
         return count
+
+    def receive_urgent(self, peek: bool = False) -> bytes:
+        """The urgent byte; b'' at the end. Raises EINVAL if there is none, EAGAIN if it is on its way."""
+        try:
+            return self.urgent.take(self.options.oob_inline, peek)
+        except BlockingIOError:
+            if self.at_eof:
+                return b""
+            raise
 
     @property
     def at_eof(self) -> bool:

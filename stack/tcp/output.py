@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from stack.events import Dropped, Retransmit
 from stack.port import Endpoint
 from stack.tcp.state import State
+from stack.tcp.urgent import pointer
 from stack.wire import ipv4, tcp
 from stack.wire.drop import Drop
 from stack.wire.sequence import diff, gt, le
@@ -104,7 +105,8 @@ def sendable(tcb: Connection, unsent: int, usable: int) -> int:
     if unsent <= 0 or usable <= 0:
         return 0
     mss = tcb.mss
-    biggest = max(mss, (tcb.gso_max - tcb.ip.header_length - 20) // mss * mss)
+    # As Linux: a super-segment with the URG bit is more than a device is good for.
+    biggest = mss if tcb.snd_up is not None else max(mss, (tcb.gso_max - tcb.ip.header_length - 20) // mss * mss)
     length = min(unsent, usable, biggest)
     if length >= mss:
         # Whole segments, unless this is the tail and may go.
@@ -125,6 +127,8 @@ def may_send_small(tcb: Connection) -> bool:
     # Deviation: Minshall's refinement, as Linux: wait only while another short segment is unacknowledged, so that
     # the end of a large write does not wait for a delayed ACK.
     is_waiting = gt(tcb.snd_sml, tcb.snd_una) and le(tcb.snd_sml, tcb.snd_max)
+    if tcb.snd_up is not None and gt(tcb.snd_up, tcb.snd_nxt):
+        return True  # what is urgent waits for nobody
     return tcb.options.nodelay or not is_waiting or tcb.is_fin_wanted or gt(tcb.snd_max, tcb.snd_nxt)
 
 
@@ -267,10 +271,14 @@ def emit(
         tcb.is_ack_due = tcb.is_ack_owed = False
         tcb.unacked = 0
         tcb.ack_timer.cancel()
+    urgent = 0
+    if tcb.snd_up is not None and not flags & (tcp.SYN | tcp.RST):
+        urgent = pointer(tcb, seq)
+        flags |= tcp.URG if urgent else 0
     local, remote = tcb.local, tcb.remote
     head = tcp.emit(
         local.address, remote.address, local.port, remote.port, seq, ack, flags, window or 0,
-        options, payload, partial=True,
+        options, payload, urgent, partial=True,
     )  # fmt: skip
     try:
         tcb.ip.output(

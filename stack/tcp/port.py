@@ -114,12 +114,13 @@ class TcpPort(Port):
             child.port = port
         return port
 
-    def send(self, data: bytes | memoryview, now: float) -> int:
-        """Queue what there is room for; 0 if there is none. Raises the pending error, EPIPE, ENOTCONN."""
+    def send(self, data: bytes | memoryview, now: float, urgent: bool = False) -> int:
+        """Queue what there is room for, its last byte as `urgent`; 0 if there is none. Raises the pending error, EPIPE,
+        ENOTCONN."""
         self.raise_error()
         if self.connection is None:
             raise error(errno.EPIPE)  # Linux, send(2) on a socket never connected
-        taken = self.connection.send(data, now)
+        taken = self.connection.send(data, now, urgent)
         if taken < len(data):
             self._has_room = False
         return taken
@@ -133,6 +134,21 @@ class TcpPort(Port):
         """As `receive`, into `buffer`: the count, 0 at the end, None if there is nothing yet."""
         connection = self._readable_connection()
         return connection.receive_into(buffer, now, peek) if len(buffer) else 0
+
+    def receive_urgent(self, peek: bool = False) -> bytes:
+        """The urgent byte, b'' at the end. Raises EINVAL if there is none, EAGAIN if it is on its way, ENOTCONN."""
+        connection = self.connection
+        if connection is None or connection.state in OPENING:
+            raise error(errno.ENOTCONN)
+        return connection.receive_urgent(peek)
+
+    def exceptional(self) -> bool:
+        """poll(2)'s POLLPRI: an urgent byte is here."""
+        return self.connection is not None and self.connection.urgent.is_ready
+
+    def at_mark(self) -> bool:
+        """sockatmark(3): what is read next comes behind the urgent byte, or is it where that is inline."""
+        return self.connection is not None and self.connection.urgent.is_reached
 
     def _readable_connection(self) -> Connection:
         connection = self.connection

@@ -25,6 +25,20 @@ class ReceiveQueue:
         self.held = 0  # bytes out of order
         self.next = 0
 
+    @property
+    def start(self) -> int:
+        """The position of the byte that is read next."""
+        return self.next - self.available
+
+    def at(self, position: int) -> bytes:
+        """The byte at a position that has arrived and was not read yet."""
+        offset = position - self.start
+        for chunk in self._chunks:
+            if offset < len(chunk):
+                return bytes(chunk[offset : offset + 1])
+            offset -= len(chunk)
+        raise IndexError(position)
+
     def insert(self, position: int, data: memoryview | bytes) -> bool:
         """Keep `data`, which begins at `position`; True if `next` advanced. What is there already stays as it is."""
         if position > self.next:

@@ -187,6 +187,8 @@ class Drill:
             return "the flags differ"
         if wanted.has_range and (wanted.first, wanted.last) != (got.first, got.last):
             return "the sequence numbers differ"
+        if wanted.urg != got.urg:
+            return "the urgent pointer differs"
         if not wanted.has_range and got.length:
             return "it carries data"
         for name in ("ack", "win", "options"):
@@ -274,11 +276,11 @@ class Drill:
         self.accept()
         assert self.state is State.ESTABLISHED
 
-    def write(self, count: int) -> int:
-        """The next `count` bytes of the pattern, from the user."""
+    def write(self, count: int, urgent: bool = False) -> int:
+        """The next `count` bytes of the pattern, from the user; the last of them urgent, if it is to be."""
         port = self.a_port
         data = stream(self.written + 1, self.written + count + 1)
-        taken = self.host.do(lambda now: port.send(data, now))
+        taken = self.host.do(lambda now: port.send(data, now, urgent))
         self.written += taken
         return taken
 

@@ -205,11 +205,3 @@ def test_a_segment_without_an_ack_is_dropped() -> None:
     d.inject("P 1:11", "F 1:1")
     d.quiet(1)
     assert d.host.dropped(Drop.TCP_ACK) == 2 and d.tcb.rcv_nxt == d.tcb.irs + 1
-
-
-def test_urgent_data_stays_in_the_stream() -> None:
-    d = receiver()
-    d.inject("PU. 1:11 urg 3")
-    d.host.advance_to(0.1)
-    assert d.take_all()[-1].ack == 11
-    assert d.read_all() == 10
