@@ -7,6 +7,7 @@ echo request is answered from its own bytes, whatever they are.
 from __future__ import annotations
 
 import errno
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 from stack.events import Dropped
@@ -62,16 +63,14 @@ class IcmpError(NamedTuple):
 
 
 class RateLimit:
-    """A token bucket: `rate` a second, `burst` at once."""
+    """A token bucket, full at first: `rate` a second, `burst` at once, which may change from one time to the next."""
 
-    def __init__(self, rate: float, burst: float) -> None:
-        self.rate = rate
-        self.burst = burst
-        self._tokens = burst
+    def __init__(self) -> None:
+        self._tokens = inf
         self._filled_at = 0.0
 
-    def take(self, now: float) -> bool:
-        self._tokens = min(self.burst, self._tokens + (now - self._filled_at) * self.rate)
+    def take(self, rate: float, burst: float, now: float) -> bool:
+        self._tokens = min(burst, self._tokens + (now - self._filled_at) * rate)
         self._filled_at = now
         if self._tokens < 1:
             return False
@@ -82,7 +81,7 @@ class RateLimit:
 class Icmp:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self._limit = RateLimit(stack.config.icmp_rate, stack.config.icmp_burst)
+        self._limit = RateLimit()
 
     # --- in
 
@@ -151,7 +150,8 @@ class Icmp:
             or packet.fragment_offset
         ):
             return
-        if not self._limit.take(now):
+        config = self.stack.config
+        if not self._limit.take(config.icmp_rate, config.icmp_burst, now):
             self.stack.drop(Dropped(Drop.RATE_LIMITED, interface, True, "ICMP error"), now)
             return
         quoted = bytes(data[: min(len(data), packet.total_length, QUOTED)])

@@ -179,7 +179,7 @@ def unacceptable(tcb: Connection, segment: tcp.Tcp, offset: int, length: int, no
     if tcb.state is State.TIME_WAIT and flags & tcp.FIN:
         tcb.time_wait(now)  # our last ACK was lost: 2 MSL begin again
     # At a limited rate unless it brought something: two ends out of step would answer each other's ACKs for ever.
-    tcb.is_ack_due = length > 0 or tcb.protocol.challenges.take(now)
+    tcb.is_ack_due = length > 0 or tcb.protocol.may_challenge(now)
     if offset == 0 and tcb.rcv_wnd == 0 and flags & tcp.ACK and not flags & tcp.SYN:
         # RFC 9293 3.10.7.4: with a closed window, valid ACKs are still to be taken.
         return segment._replace(payload=segment.payload[:0], flags=flags & ~tcp.FIN)
@@ -222,7 +222,7 @@ def check_syn(tcb: Connection, segment: tcp.Tcp, now: float) -> None:
 
 def challenge(tcb: Connection, now: float) -> None:
     """Answer with an ACK that only the true other end can make use of, at a limited rate (RFC 5961 7)."""
-    if tcb.protocol.challenges.take(now):
+    if tcb.protocol.may_challenge(now):
         tcb.is_ack_due = True
     raise WireError(Drop.TCP_CHALLENGED)
 

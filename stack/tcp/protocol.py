@@ -38,8 +38,7 @@ class Tcp:
         self.half_open = 0
         self.time_waiting: dict[Connection, None] = {}  # the oldest first
         self.orphans: dict[Connection, None] = {}
-        rate = stack.config.tcp_challenge_ack_limit
-        self.challenges = RateLimit(rate, rate)
+        self._challenges = RateLimit()
 
     def open(self) -> TcpPort:
         return TcpPort(self)
@@ -135,6 +134,11 @@ class Tcp:
         self.orphans[connection] = None
         if len(self.orphans) > self.stack.config.tcp_max_orphans:
             connection.abort(now)
+
+    def may_challenge(self, now: float) -> bool:
+        """RFC 5961 7: whether there is still room for one more challenge ACK, which is taken then."""
+        rate = self.stack.config.tcp_challenge_ack_limit
+        return self._challenges.take(rate, rate, now)
 
     def forget(self, connection: Connection) -> None:
         self.time_waiting.pop(connection, None)

@@ -186,10 +186,11 @@ def test_errors_are_limited() -> None:
 
 
 def test_the_token_bucket() -> None:
-    limit = RateLimit(2.0, 3.0)
-    assert [limit.take(0.0) for _ in range(5)] == [True, True, True, False, False]
-    assert [limit.take(0.5) for _ in range(2)] == [True, False]
-    assert [limit.take(1000.0) for _ in range(4)] == [True, True, True, False]
+    limit = RateLimit()
+    assert [limit.take(2.0, 3.0, 0.0) for _ in range(5)] == [True, True, True, False, False]
+    assert [limit.take(2.0, 3.0, 0.5) for _ in range(2)] == [True, False]
+    assert [limit.take(2.0, 3.0, 1000.0) for _ in range(4)] == [True, True, True, False]
+    assert [limit.take(4.0, 1.0, 1001.0) for _ in range(2)] == [True, False]  # the settings may change
 
 
 # --- errors that find whom they are about
