@@ -86,7 +86,7 @@ def _ip(layers: Layers, ip: Ipv4) -> str:
         return ends + (_tcp(layers, ip) if layers.tcp is not None else _udp(layers))
     if layers.icmp is not None:
         return f"IP {src} > {dst}: ICMP {_icmp(layers.icmp)}, length {length}"
-    return f"IP {src} > {dst}: ip-proto-{ip.protocol} {length}"
+    return f"IP {src} > {dst}:  ip-proto-{ip.protocol} {length}"
 
 
 # --- TCP
