@@ -149,7 +149,7 @@ def content_type(name: str) -> str:
 def listing(path: str, real: str) -> bytes:
     """A page of links to what is in a directory: sorted, directories with a slash."""
     with os.scandir(real) as entries:
-        names = sorted(entry.name + "/" * entry.is_dir() for entry in entries)
+        names = sorted(entry.name + "/" * os.path.isdir(entry.path) for entry in entries)
     title = f"Index of {_text(path)}"
     links = [f'<li><a href="{_link(name)}">{_text(name)}</a>' for name in (["../"] * (path.strip("/") != "")) + names]
     return "\n".join(

@@ -13,7 +13,6 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
-TAGS = re.compile(rf"\s*(?:,\s*)*{TAG.pattern}(?:\s*,\s*(?:{TAG.pattern})?)*\s*")
 RANGE = re.compile(r"\s*bytes\s*=[\s,]*(\d*)-(\d*)[\s,]*", re.ASCII | re.IGNORECASE)
 
 
@@ -59,8 +58,8 @@ def decide(headers: Mapping[str, str], validators: Validators, size: int) -> Par
 def parse_range(text: str, size: int) -> Part | None:
     """'bytes=0-499', 'bytes=500-' or 'bytes=-500': a part, or the news that there is none. None if it is to be ignored:
     it makes no sense, has another unit, or asks for several ranges."""
-    match = RANGE.fullmatch(text[:1000])
-    if match is None or len(match[0]) != len(text) or match[0].count(",") > 8:
+    match = RANGE.fullmatch(text)
+    if match is None:
         return None
     first, last = match[1], match[2]
     if len(first) > 18 or len(last) > 18 or not (first or last):
@@ -82,8 +81,8 @@ def is_tag_in(field: str, tag: str, is_weak: bool) -> bool:
     """Whether If-Match's or If-None-Match's value names `tag`. RFC 9110 8.8.3.2: a weak tag matches only weakly."""
     if field.strip() == "*":
         return True
-    if TAGS.fullmatch(field) is None:
-        return False
+    if TAG.sub("", field).strip(" \t,"):
+        return False  # something in it is no tag
     return any(f'"{found[1]}"' == tag and (is_weak or not found[0]) for found in TAG.findall(field))
 
 
