@@ -107,7 +107,7 @@ def _of_udp(layers: Layers, arrow: str) -> str:
     if datagram.length < 8:
         return f"{ports} [BAD UDP LENGTH {datagram.length} < 8]"
     bad = ""
-    there = len(layers.ip.payload)
+    there = len(layers.ip.payload) + layers.entry.missing
     if datagram.length > there:
         bad = f" [BAD UDP LENGTH {datagram.length} > IP PAYLOAD LENGTH]"
     return f"{ports}{bad} Len={datagram.length - 8}"

@@ -40,7 +40,7 @@ class Comment(str):
 
     @property
     def is_bad(self) -> bool:
-        return self.startswith("dropped")
+        return "dropped: " in self
 
 
 class Entry:
