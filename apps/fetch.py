@@ -291,7 +291,7 @@ class Session:
 
     def _reject(self, answer: http.client.HTTPResponse) -> NoReturn:
         if answer.status == UNAUTHORIZED:
-            raise Failure("\nUsername/Password Authentication Failed.", AUTHENTICATION)
+            raise Failure("Username/Password Authentication Failed.", AUTHENTICATION, Form.APART)
         reason = answer.reason or "(no description)"
         raise Failure(f"ERROR {answer.status}: {reason}.", SERVER, Form.STATUS)
 

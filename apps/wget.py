@@ -17,7 +17,7 @@ from apps.host import Host, current_host
 from apps.registry import App, register
 from apps.usage import UsageError, complain, split
 from apps.wget_file import destination
-from apps.wget_report import Brief, Json, Quiet, Report, Text, Verbose, say, spelled
+from apps.wget_report import Brief, Json, Quiet, Report, Text, Verbose, printable, say, spelled
 from apps.wget_url import parse_url
 
 USAGE = """\
@@ -110,7 +110,7 @@ def fetch_all(session: Session, urls: list[str], there: Any) -> int:
             results.append(session.fetch(parse_url(text), there))
         except ValueError as e:
             results.append(WgetResult(text, exit_code=1, error=str(e)))
-            say(f"{e}\n")
+            say(f"{printable(str(e))}\n")
     session.report.end(results, session.node.engine.now() - began_at)
     return min((result.exit_code for result in results if not result), default=0)
 

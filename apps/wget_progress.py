@@ -76,11 +76,12 @@ class Bar:
     def _draw(self, received: int, speed: str, tail: str) -> None:
         percent, bar = "    ", _moving(self._turn, self._room)
         if self._total is not None:
-            share = received / self._total if self._total else 1.0
+            share = min(1.0, received / self._total) if self._total else 1.0
             percent, bar = f"{int(share * 100):3}%", self._filled(received)
         size = amount(received, 1000, 2) if received >= 1024 else str(received)
         line = f"{self._name:{NAME}}{percent:4}[{bar}] {size:>7}  {speed:>8}{tail}"
-        self._terminal.write("\r" + f"{line:{self._room + FIXED}}")
+        width = self._room + FIXED
+        self._terminal.write("\r" + f"{line:{width}}"[:width])
         self._terminal.flush()
 
     def _filled(self, received: int) -> str:

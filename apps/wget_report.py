@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
 
 class Form(Enum):
-    """How wget words a failure: a line of its own, with the time, or with the time and the rate of the body."""
+    """How wget words a failure: a line alone, with the time, or with the time and the rate of the body."""
 
     PLAIN = 1
     STATUS = 2
     BODY = 3
     SAID = 4  # it has been printed already
+    APART = 5  # after an empty line
 
 
 class Failure(Exception):
@@ -170,14 +171,14 @@ class Text(Report):
 
     def on_failure(self, failure: Failure, url: str, transfer: Transfer | None, tells_next: str) -> None:
         self._end_bar(transfer)
-        text = str(failure)
+        text = printable(str(failure))
         if failure.form is Form.STATUS:
             say("-1\n" if self._is_waiting else "")
             say(f"{self._stamp()} {text}\n" + ("\n" if not tells_next else ""))
         elif failure.form is Form.BODY and transfer is not None:
             say(f"{self._stamp()} ({transfer.rate}) - {text} ")
         elif failure.form is not Form.SAID:
-            say(f"{text}\n")
+            say(f"\n{text}\n" if failure.form is Form.APART else f"{text}\n")
         say(f"{tells_next}\n\n" if tells_next else "")
 
     def on_interrupt(self) -> None:
@@ -223,9 +224,9 @@ class Brief(Text):
 
     def on_failure(self, failure: Failure, url: str, transfer: Transfer | None, tells_next: str) -> None:
         if failure.form is Form.STATUS:
-            say(f"{url}:\n{self._stamp()} {failure}\n")
+            say(f"{url}:\n{self._stamp()} {printable(str(failure))}\n")
         elif failure.form is not Form.SAID:
-            say(f"{failure}\n")
+            say(f"\n{failure}\n" if failure.form is Form.APART else f"{printable(str(failure))}\n")
 
 
 class Quiet(Report):
@@ -293,7 +294,7 @@ class Verbose(Text):
     def on_failure(self, failure: Failure, url: str, transfer: Transfer | None, tells_next: str) -> None:
         self._end_bar(transfer)
         if failure.form is not Form.SAID or tells_next:
-            self._note(f"{failure} {tells_next}".strip())
+            self._note(f"{printable(str(failure))} {tells_next}".strip())
 
 
 class Json(Report):
