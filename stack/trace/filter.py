@@ -31,7 +31,7 @@ from stack.trace.primitives import (
 from stack.wire.address import parse_ip, parse_mac
 
 _SYMBOLS = r"(?P<symbol>&&|\|\||<<|>>|<=|>=|==|!=|[()\[\]:+\-*/%&|^<>=!])"
-TOKEN = re.compile(rf"\s*(?:(?P<word>[A-Za-z0-9_][A-Za-z0-9_.:/-]*|::[A-Za-z0-9_.:/-]*)|{_SYMBOLS})")
+TOKEN = re.compile(rf"\s*(?:\\?(?P<word>[A-Za-z0-9_][A-Za-z0-9_.:/-]*|::[A-Za-z0-9_.:/-]*)|{_SYMBOLS})")
 INDEX = re.compile(rf"\s*(?:(?P<word>[A-Za-z_][A-Za-z0-9_-]*|[0-9][A-Za-z0-9]*)|{_SYMBOLS})")  # within [ ]
 DIRECTIONS = ("src", "dst")
 TYPES = ("host", "net", "port", "portrange", "proto")
@@ -164,14 +164,25 @@ class Parser:
 
     def _is_arithmetic(self) -> bool:
         """Whether a comparison of numbers begins here, rather than a primitive or a parenthesis of them."""
-        ahead = 0
-        while self._peek(ahead) == "(":
-            ahead += 1
-        word, after = self._peek(ahead), self._peek(ahead + 1)
+        word, after = self._peek(), self._peek(1)
+        if word == "(":
+            # Numbers, if something is done with what is in them.
+            after = self._peek(self._closing())
+            return after in RELATIONS or any(after in level for level in ARITHMETIC)
         if word == "len" or word == "-" or (word in FIELD_PROTOCOLS and after == "["):
             return True
         signs = (*RELATIONS, *(sign for level in ARITHMETIC for sign in level))
         return (_number(word) is not None or word in CONSTANTS) and after in signs
+
+    def _closing(self) -> int:
+        """How far ahead the word behind the parenthesis is that opens here."""
+        depth = ahead = 0
+        while self._peek(ahead):
+            depth += {"(": 1, ")": -1}.get(self._peek(ahead), 0)
+            ahead += 1
+            if depth == 0:
+                break
+        return ahead
 
     # --- comparisons of numbers
 

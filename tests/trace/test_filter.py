@@ -82,6 +82,9 @@ FILTERS = [
     "tcp src port 80",
     "host 2001:db8::1", "ip6 host fe80::1", "net 2001:db8::/32", "port 9999", "dst host 10.9.0.1 or 10.9.0.2",
     "ether proto 0x0800 and greater 100", "icmp or arp or port 22", "-1 = 4294967295", "igmp",
+    "(len < 60)", "(tcp[13] & 2 != 0) and port 80", "((ip[2:2] - 20) > 30)", "(tcp[13] & (2|4)) != 0 or (udp[4:2] > 5)",
+    "not (len > 100 or (ip[8] < 65 and tcp))",
+    "(ip[8] + 1) = 65 and ((tcp))", r"ip proto \tcp", r"ip proto \udp or arp",
 ]  # fmt: skip
 
 
@@ -129,6 +132,7 @@ def test_empty_is_everything() -> None:
         ("portrange 5", "5"), ("icmp port 5", "5"), ("less many", "many"), ("tcp[13]", ""), ("ether host 10.0.0.1",
         "10.0.0.1"),
         ("net 10.0.0.0 mask 255.0.255.0", "255.0.255.0"), ("ip proto nonsense", "nonsense"), ("and tcp", "and"),
+        ("(len < 60", ""), ("(len < 60) > 5", "<"), ("\\", "\\"),
         ("tcp host 1.2.3.4", "1.2.3.4"), ("not", ""), ("tcp udp", "udp"),
     ],
 )  # fmt: skip
