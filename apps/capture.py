@@ -41,7 +41,10 @@ class Capture:
         live = self._live
         if live is not None:
             live.close()
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError:  # of what was still to be written, and that it could not be has been said
+            pass
         return live is None or not live.error
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import os
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from apps.registry import APPS
+from apps.session import main
+from stack.trace import capture
+from stack.trace.capture import Captured
+from tests.shell.terminal import Terminal
 
 ROOT = Path(__file__).parents[2]
 ON = "192.168.1.3/24 on sim: a second node at 192.168.1.1 on a simulated cable\n"
@@ -19,9 +27,28 @@ ON = "192.168.1.3/24 on sim: a second node at 192.168.1.1 on a simulated cable\n
 SIM = ("--link", "sim", "--set", "acd_probe_num=0")
 
 
-def run(*words: str, stdin: str = "", cwd: Path = ROOT, link: bool = True) -> subprocess.CompletedProcess[str]:
+def run(
+    *words: str, stdin: str = "", cwd: Path = ROOT, link: bool = True, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, str(ROOT / "node.py"), *(SIM if link else ()), *words]
-    return subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=30, cwd=cwd)
+    environ = {**os.environ, **(env or {})}
+    return subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=30, cwd=cwd, env=environ)
+
+
+Said = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Iterator[Said]:
+    """said(*words) is what a run in this process comes to: for those that end before there is a node."""
+    interval = sys.getswitchinterval()
+
+    def run_here(*words: str) -> tuple[int, str, str]:
+        code = main(list(words))
+        return code, *capsys.readouterr()
+
+    yield run_here
+    sys.setswitchinterval(interval)
 
 
 def test_a_command_has_its_own_exit_code_and_output() -> None:
@@ -134,15 +161,14 @@ def test_settings_are_set() -> None:
         (["--frobnicate"], 2, "there is no option --frobnicate; --help lists them"),
     ],
 )
-def test_a_line_that_makes_no_sense_is_one_clear_line(words: list[str], code: int, line: str) -> None:
-    done = run(*words)
-    assert (done.returncode, done.stdout, done.stderr) == (code, "", f"node.py: {line}\n")
+def test_a_line_that_makes_no_sense_is_one_clear_line(said: Said, words: list[str], code: int, line: str) -> None:
+    assert said("--link", "sim", *words) == (code, "", f"node.py: {line}\n")
 
 
-def test_an_interface_that_is_not_there_is_one_clear_line() -> None:
-    done = run("--link", "packet:nosuch0", "ping", "192.168.1.1", link=False)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("node.py: ") and done.stderr.count("\n") == 1
+def test_an_interface_that_is_not_there_is_one_clear_line(said: Said) -> None:
+    code, out, err = said("--link", "packet:nosuch0", "ping", "192.168.1.1")
+    assert (code, out) == (1, "")
+    assert err.startswith("node.py: ") and err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -204,12 +230,145 @@ def test_a_reader_that_goes_away_is_no_reason_to_complain() -> None:
     assert done.stdout.splitlines()[-1] == str(128 + signal.SIGPIPE)
 
 
-def test_help_needs_no_link() -> None:
-    done = run("--help", link=False)
-    assert done.returncode == 0 and done.stdout.startswith("usage: ./node.py [OPTION | ADDRESS]...")
-    assert "  ping " in done.stdout and "  serve " in done.stdout
-    assert run("help", link=False).stdout == done.stdout
-    assert "stop after COUNT replies" in run("help", "ping", link=False).stdout
-    assert run("--help", "ping", link=False).stdout == run("help", "ping", link=False).stdout
-    assert run("help", "nonsense", link=False).returncode == 1
+def test_help_needs_no_link(said: Said) -> None:
+    code, out, err = said("--help")
+    assert (code, err) == (0, "") and out.startswith("usage: ./node.py [OPTION | ADDRESS]...")
+    assert "  ping " in out and "  serve " in out
+    assert said("help") == (code, out, err)
+    assert "stop after COUNT replies" in said("help", "ping")[1]
+    assert said("--help", "ping") == said("help", "ping")
+    assert said("help", "nonsense")[0] == 1
     assert run("--version", link=False).stdout == "glasstack 0.1.0\n"
+
+
+# --- settings from elsewhere
+
+
+def test_files_and_the_environment_make_the_node(tmp_path: Path) -> None:
+    (tmp_path / "glasstack.toml").write_text(
+        'link = "sim"\naddress = "10.0.0.2/24"\n[stack]\ntcp_msl = 1\ntcp_retries = 2\nacd_probe_num = 0\n'
+    )
+    code = "print(node.address, node.stack.config.tcp_msl, node.stack.config.tcp_retries)"
+    env = {"GLASSTACK_TCP_RETRIES": "3"}
+    done = run("-c", code, cwd=tmp_path, link=False, env=env)
+    assert done.stdout == "10.0.0.2/24 1.0 3\n"
+    assert done.stderr.splitlines()[0] == "settings from GLASSTACK_TCP_RETRIES, ./glasstack.toml"
+    done = run("-q", "--set", "tcp_msl=2", "10.0.0.3/24", "-c", code, cwd=tmp_path, link=False, env=env)
+    assert (done.stdout, done.stderr) == ("10.0.0.3/24 2.0 3\n", "")
+
+
+def test_a_file_that_makes_no_sense_stops_everything_but_help(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Said
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("glasstack.toml").write_text('links = "sim"\n')
+    for words in (["ping", "192.168.1.1"], ["conf"], ["-c", "1"]):
+        line = "node.py: ./glasstack.toml:1: there is no setting 'links'; did you mean link?\n"
+        assert said(*words) == (2, "", line)
+    for words in (["--help"], ["help"], ["--help", "ping"], ["--version"], ["--print-config"]):
+        code, out, err = said(*words)
+        assert (code, err) == (0, "") and out
+    Path("glasstack.toml").write_text('trace = "tcp prt 80"\n')
+    code, _, err = said("ping", "192.168.1.1")
+    assert code == 2 and err.splitlines()[1].startswith("node.py: ./glasstack.toml: trace: ")
+
+
+def test_conf_says_who_has_said_what(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Said) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("glasstack.toml").write_text("seed = 5\n")
+    code, out, err = said("--set", "tcp_msl=2", "conf", "seed", "link", "tcp_msl")
+    assert (code, err) == (0, "")
+    assert out == (
+        "seed  5                                            (./glasstack.toml)\n"
+        "link  tap:tap0 if it is there, else lab, else sim\n\n"
+        "   name     value  default  source\n"
+        "*  tcp_msl  2 s    30       RFC 9293 3.4.1 (there 120)  TIME-WAIT is twice this (the command line)\n"
+    )
+
+
+# --- captures
+
+
+def packets(data: bytes) -> list[Captured]:
+    return list(capture.read(io.BytesIO(data)))
+
+
+def test_a_capture_has_every_packet_from_the_first_to_the_last(tmp_path: Path) -> None:
+    file = tmp_path / "x.pcapng"
+    file.write_bytes(b"what was there before" * 1000)
+    done = run("-dhcp", "--pcap", str(file), "ping", "-c1", "192.168.1.1")
+    assert done.returncode == 0, done.stderr
+    found = packets(file.read_bytes())
+    ours = [packet.data for packet in found if packet.outgoing]
+    assert b"c\x82Sc5\x01\x01" in ours[0] and b"c\x82Sc5\x01\x07" in ours[-1]  # from DISCOVER to RELEASE
+    assert sum(p.data[23:24] == b"\x01" and p.data[34:35] in b"\x00\x08" for p in found) == 2  # echo and reply
+
+
+def test_w_to_standard_output_leaves_it_to_the_capture() -> None:
+    argv = [sys.executable, str(ROOT / "node.py"), *SIM, "-w", "-", "ping", "-c1", "192.168.1.1"]
+    done = subprocess.run(argv, capture_output=True, timeout=30)
+    assert done.returncode == 0
+    assert len(packets(done.stdout)) >= 4
+    assert b"64 bytes from 192.168.1.1" in done.stderr and b"64 bytes from" not in done.stdout
+
+
+def test_a_reader_of_the_capture_who_leaves_stops_nobody() -> None:
+    node = f"{sys.executable} {ROOT / 'node.py'} -q {' '.join(SIM)} -w - ping -c3 -i 0.1 192.168.1.1"
+    line = node + " | head -c 1 >/dev/null; exit ${PIPESTATUS[0]}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0 and "3 packets transmitted, 3 received" in done.stderr
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_opened(tmp_path: Path, said: Said) -> None:
+    line = f"node.py: cannot write {tmp_path}: Is a directory\n"
+    assert said("-w", str(tmp_path), "--link", "packet:nosuch0", "ping", "192.168.1.1") == (1, "", line)
+
+
+def test_what_a_file_holds_stays_where_no_node_comes_up(tmp_path: Path, said: Said) -> None:
+    file = tmp_path / "x.pcapng"
+    file.write_bytes(b"precious")
+    assert said("-w", str(file), "--link", "packet:nosuch0", "ping", "192.168.1.1")[0] == 1
+    assert file.read_bytes() == b"precious"
+
+
+def test_a_full_disk_ends_the_capture_and_is_told() -> None:
+    done = run("-q", "-w", "/dev/full", "ping", "-c1", "192.168.1.1")
+    assert done.returncode == 1 and "1 packets transmitted, 1 received" in done.stdout
+    assert "No space left on device" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_capture_is_not_for_a_terminal_s_eyes() -> None:
+    terminal = Terminal([sys.executable, str(ROOT / "node.py"), *SIM, "-w", "-", "ping", "192.168.1.1"])
+    assert terminal.wait() == 2
+    assert re.search("^node.py: a capture is not for a terminal's eyes", terminal.text())
+    terminal.close()
+
+
+def test_the_prompt_moves_to_standard_error_for_a_capture(tmp_path: Path) -> None:
+    file = tmp_path / "x.pcapng"
+    line = f"{sys.executable} {ROOT / 'node.py'} {' '.join(SIM)} -w - | cat >{file}"
+    terminal = Terminal(["bash", "-c", line], {"XDG_STATE_HOME": str(tmp_path), "NO_COLOR": "1"})
+    assert any("1 received" in said for said in terminal.ask("ping('192.168.1.1', count=1)"))
+    terminal.enter("exit")
+    assert terminal.wait() == 0
+    terminal.close()
+    assert len(packets(file.read_bytes())) >= 4
+
+
+def test_the_format_of_the_trace() -> None:
+    done = run("-q", "--trace", "icmp", "--trace-format", "tcpdump", "ping", "-c1", "192.168.1.1")
+    assert "IP 192.168.1.3 > 192.168.1.1: ICMP echo request" in done.stderr
+    done = run("-q", "--trace", "icmp", "--trace-format", "tree", "ping", "-c1", "192.168.1.1")
+    assert re.search("^ +(Time to Live|TTL): 64", done.stderr, re.MULTILINE | re.IGNORECASE), done.stderr
+
+
+def test_where_the_history_goes(tmp_path: Path) -> None:
+    for value, kept in ((str(tmp_path / "deep" / "h"), True), ("no", False)):
+        argv = [sys.executable, str(ROOT / "node.py"), *SIM]
+        terminal = Terminal(argv, {"XDG_STATE_HOME": str(tmp_path / "state"), "GLASSTACK_HISTORY": value})
+        terminal.ask("6 * 7")
+        terminal.enter("exit")
+        assert terminal.wait() == 0
+        terminal.close()
+        assert (tmp_path / "deep" / "h").exists() and not (tmp_path / "state").exists()
+        assert "6 * 7" in (tmp_path / "deep" / "h").read_text() or not kept
