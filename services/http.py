@@ -47,6 +47,9 @@ class HttpConversation(Conversation):
         self._body_at = 0  # where its body begins in what is sent
         self._deadline_at = self._timer_at = float("inf")
         super().__init__(service, sock, peer)
+        # A short body goes out behind its head at once, rather than when the head has been acknowledged.
+        socket = service.loop.socket
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._allow(HEAD_TIME)
 
     def on_data(self, data: bytes) -> None:
