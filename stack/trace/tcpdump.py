@@ -11,6 +11,7 @@ import time
 from stack.trace import names
 from stack.trace.dissect import Layers, any_address
 from stack.trace.dns import TITLE as DNS_TITLE
+from stack.trace.flow import Flow
 from stack.wire import arp, dhcpv4, dns, dns_text, icmpv4, ipv4, tcp
 from stack.wire.address import format_ip, format_mac
 from stack.wire.arp import Arp
@@ -19,6 +20,7 @@ from stack.wire.drop import Drop, WireError
 from stack.wire.icmpv4 import Icmp
 from stack.wire.ipv4 import Ipv4
 from stack.wire.name import Name
+from stack.wire.tcp import Tcp
 
 LETTERS = ((tcp.FIN, "F"), (tcp.SYN, "S"), (tcp.RST, "R"), (tcp.PSH, "P"), (tcp.ACK, "."), (tcp.URG, "U"),
            (tcp.ECE, "E"), (tcp.CWR, "W"))  # fmt: skip
@@ -101,10 +103,10 @@ def _tcp(layers: Layers, ip: Ipv4) -> str:
         return f" tcp {there - segment.data_offset * 4} [bad hdr length {segment.data_offset * 4} - {bound}]"
     letters = "".join(letter for bit, letter in LETTERS if segment.flags & bit) or "none"
     seq, ack, base = segment.seq, segment.ack, 0
-    # tcpdump counts in segments with ACK only, and where it missed the SYN, from the first number of whoever it saw
-    # first; that one segment it shows as it is.
+    # tcpdump counts in segments with ACK only, from the SYN,ACK's numbers. Where it missed that, it counts from the
+    # first number of whoever it saw first; that one segment it shows as it is, and so a SYN's refusal.
     flow = layers.entry.flow
-    if view is not None and flow is not None and not segment.flags & tcp.SYN and segment.flags & tcp.ACK:
+    if view is not None and flow is not None and _is_counted(flow, ip, segment):
         is_late, is_answer = flow.first is not None, flow.way(ip.src, segment) == 1
         base = view.ack_base + (is_late and is_answer)
         if flow.first != (seq, ack):
@@ -124,6 +126,13 @@ def _tcp(layers: Layers, ip: Ipv4) -> str:
     if segment.options:
         said.append(f"options [{','.join(_options(segment.options, base))}]")
     return ", ".join(said) + f", length {length}" + _text(layers)
+
+
+def _is_counted(flow: Flow, ip: Ipv4, segment: Tcp) -> bool:
+    if segment.flags & tcp.SYN or not segment.flags & tcp.ACK:
+        return False
+    has_answer = flow.first is not None or flow.shift[flow.way(ip.src, segment)] is not None
+    return has_answer or not segment.flags & tcp.RST
 
 
 def _text(layers: Layers) -> str:

@@ -32,6 +32,8 @@ def frames() -> list[bytes]:
         tcp_frame(*late, 92, 88, tcp.ACK | tcp.FIN, 501),
         tcp_frame(B, A, 40013, 44011, 88, 93, tcp.ACK, 601),
         tcp_frame(B, A, 40013, 44011, 88, 93, tcp.RST, 0),
+        tcp_frame(A, B, 44014, 9, 77, 0, tcp.SYN, 501),
+        tcp_frame(B, A, 9, 44014, 0, 78, tcp.RST | tcp.ACK, 0),
         ip(99, bytes(30)),
         datagram(cut[:-3], 4, 53),
         datagram(cut[:8], 4, 53),
