@@ -58,8 +58,8 @@ def captures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def test_wireshark_reads_all_of_it(captures: Path) -> None:
     live, ring = (assert_clean(captures / f"{name}.pcapng") for name in ("live", "ring"))
-    assert live >= ring > 30
-    assert 30 < assert_clean(captures / "ring.pcap") < ring
+    assert live >= ring > 20
+    assert 20 < assert_clean(captures / "ring.pcap") < ring
 
 
 def test_what_grew_is_what_was_kept(captures: Path) -> None:
@@ -129,7 +129,7 @@ def test_what_other_tools_write_is_read(captures: Path, tmp_path: Path) -> None:
         with out.open("rb") as file:
             found = [(e.data, e.size) for e in entries(read(file))]
         expected = expected or found
-        assert found == expected and len(found) > 30
+        assert found == expected and len(found) > 20
 
 
 def test_a_pipe_feeds_wireshark(tmp_path: Path) -> None:
