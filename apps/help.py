@@ -30,9 +30,19 @@ KEYS = {
 
 def overview() -> str:
     """Every command with one line."""
-    rows = {name: APPS[name].text for name in sorted(APPS) if name not in OBJECTS} | OBJECTS | KEYS
+    return _rows({name: APPS[name].text for name in sorted(APPS) if name not in OBJECTS} | OBJECTS | KEYS)
+
+
+def _rows(rows: dict[str, str]) -> str:
     width = max(map(len, rows))
     return "\n".join(f"  {name:{width}}  {text}" for name, text in rows.items())
+
+
+def _of_command_line() -> str:
+    """What can be given on the command line, and what there is at the prompt beside it."""
+    commands = {name: app.text for name, app in sorted(APPS.items()) if app.command is not None}
+    others = {name: text for name, text in (OBJECTS | KEYS).items() if name != "help"}
+    return f"{USAGE}\ncommands\n{_rows(commands)}\n\nat the prompt also\n{_rows(others)}"
 
 
 def about(name: str) -> str | None:
@@ -100,7 +110,7 @@ def _members(value: Any) -> str:
 
 def command(node: Any, arguments: list[str]) -> int:
     if not arguments:
-        print(f"{USAGE}\ncommands and names:\n{overview()}" if node is None else overview())
+        print(_of_command_line() if node is None else overview())
         return 0
     for name in arguments:
         text = about(name)

@@ -15,8 +15,10 @@ from services import KINDS, parse_name
 if TYPE_CHECKING:
     from apps.node import Node
 
+USAGE = "usage: serve NAME[:PORT][=SETTING]..."
+
 MANUAL = """\
-serve NAME[:PORT][=SETTING]...    runs services until Ctrl-C, and says at the end whom they served
+Runs services until Ctrl-C, and says at the end whom they served.
 At the prompt, services.start('echo') does so without waiting. The services are
 """ + "\n".join(
     f"  {kind.name:8}  {kind.text}" + (f"; {kind.name}={kind.takes}" if kind.takes else "") for kind in KINDS.values()
@@ -24,6 +26,9 @@ At the prompt, services.start('echo') does so without waiting. The services are
 
 
 def command(node: Node, arguments: list[str]) -> int:
+    if arguments in (["-h"], ["--help"]):
+        print(f"{USAGE}\n{MANUAL}")
+        return 0
     if not arguments or any(word.startswith("-") for word in arguments):
         print(f"serve: which services? There are {', '.join(KINDS)}", file=sys.stderr)
         return 2
@@ -51,4 +56,6 @@ def command(node: Node, arguments: list[str]) -> int:
     return 0
 
 
-register(App("serve", None, command, "services in the foreground until Ctrl-C: serve echo http:8080", MANUAL))
+register(
+    App("serve", None, command, "services in the foreground until Ctrl-C: serve echo http:8080", MANUAL, None, USAGE)
+)

@@ -32,6 +32,7 @@ from stack.trace.trace import Trace
 # Seconds a busy thread keeps the interpreter from the others. Beside one, a socket's reads fall from 632,000 to 2,700 a
 # second at Python's own 5 ms, and to 86,000 at this.
 SWITCH_INTERVAL = 0.0001
+HELP = ("-h", "--help")
 INTERRUPTED = 130  # 128 and SIGINT's number, as a shell has it
 
 
@@ -61,7 +62,9 @@ def _main(words: list[str]) -> int:
         return 0
     if line.is_help or line.command == "help":  # which must work, whatever the files say
         about = line.arguments if line.command == "help" else [line.command] if line.command else []
-        return _run_command(None, "help", about)
+        return _run_command(None, "help", [name for name in about if name not in HELP])
+    if line.command is not None and len(line.arguments) == 1 and line.arguments[0] in HELP:
+        return _usage(line.command)
     try:
         settings = _settings(line)
     except ValueError as e:
@@ -82,6 +85,15 @@ def _main(words: list[str]) -> int:
     finally:
         is_whole = capture is None or capture.close()
     return code if is_whole else code or 1
+
+
+def _usage(name: str) -> int:
+    """What `ping -h` prints, for which no node is needed."""
+    usage = APPS[name].usage
+    if "\n" not in usage:
+        return _run_command(None, "help", [name])
+    print(usage)
+    return 0
 
 
 def _run_node(line: CommandLine, settings: Settings, capture: Capture | None) -> int:
