@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from stack.trace.frame import Frame, Test
@@ -43,6 +44,10 @@ PORT_NAMES = {
     "time": 37, "domain": 53, "bootps": 67, "bootpc": 68, "tftp": 69, "http": 80, "ntp": 123, "snmp": 161, "https": 443,
     "login": 513,
 }  # fmt: skip
+
+
+WORDS = (*PROTOCOLS, *DIRECTIONS, *TYPES, "and", "or", "not", "less", "greater", "len", "mask", "broadcast",
+         "multicast", "inbound", "outbound")  # fmt: skip
 
 
 class FilterError(ValueError):
@@ -138,7 +143,7 @@ class Parser:
     def parse(self) -> Test:
         test = self._alternatives()
         if self._at < len(self._tokens):
-            self._fail(f"{self._peek()!r} does not belong here")
+            self._fail(_misplaced(self._peek()))
         return test
 
     def _alternatives(self) -> Test:
@@ -264,7 +269,7 @@ class Parser:
         given = Qualifiers(protocol, direction, kind)
         if not any(given):
             if not self._last.type and not _is_address(self._peek()):
-                self._fail(f"{self._peek()!r} is not a word of the filter language")
+                self._fail(_misplaced(self._peek()))
             given = self._last
         self._last = given
         return self._value(given)
@@ -354,6 +359,14 @@ class Parser:
             self._fail(f"{token.text!r} is not a number", token)
             raise AssertionError
         return number
+
+
+def _misplaced(word: str) -> str:
+    """What is wrong with a word where none of its kind can stand."""
+    if word in WORDS or not word.isidentifier():
+        return f"{word!r} does not belong here"
+    close = get_close_matches(word, WORDS, 1)
+    return f"{word!r} is not a word of the filter language" + (f": {close[0]!r}?" if close else "")
 
 
 def _joined(left: Test, right: Test, both: bool) -> Test:
