@@ -20,6 +20,7 @@ from apps.help import Help
 from apps.namespace import Bound
 from apps.registry import APPS
 from apps.tracebacks import PROMPT, render
+from stack.trace.trace import Trace
 
 if TYPE_CHECKING:
     from apps.node import Node
@@ -76,7 +77,7 @@ class Interpreter:
         words = text.split(None, 1)
         if "\n" in text or not words or words[0] not in APPS or APPS[words[0]].command is None:
             return False
-        if words[0] in self.namespace and not isinstance(self.namespace[words[0]], (Bound, Conf, Help)):
+        if words[0] in self.namespace and not isinstance(self.namespace[words[0]], (Bound, Conf, Help, Trace)):
             return False  # the user has made it a name of his own
         if len(words) == 1:
             return words[0] not in self.namespace

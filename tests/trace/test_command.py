@@ -135,7 +135,11 @@ def test_a_damaged_file_is_shown_as_far_as_it_goes(capsys, capture):
         (["-z"], 2, "trace: invalid option -- 'z'\n\nusage: trace "),
         (["-c", "many", "x"], 2, "trace: -c: invalid argument: 'many'\n"),
         (["-f", "0", "x"], 2, "trace: -f: invalid argument: '0'\n"),
-        (["FILE", "tcp prot 80"], 2, "trace: 'prot' is not a word of the filter language: 'proto'?\n    tcp prot 80\n        ^^^^\n"),
+        (
+            ["FILE", "tcp prot 80"],
+            2,
+            "trace: 'prot' is not a word of the filter language: 'proto'?\n    tcp prot 80\n        ^^^^\n",
+        ),
         (["/nowhere"], 1, "trace: cannot read /nowhere: No such file or directory\n"),
         (["/"], 1, "trace: cannot read /: Is a directory\n"),
         (["/dev/null"], 1, "trace: /dev/null: the file is empty\n"),
