@@ -130,6 +130,8 @@ def test_redirects_are_followed_on_the_same_connection(near: Near, capsys: pytes
     )
     result = wget("http://10.0.0.2/moved/up", quiet=True, node=near)
     assert (result.path, result.redirects) == ("up", ["http://10.0.0.2/dir/a%20b"])
+    assert not wget("http://10.0.0.2/loop", max_redirect=2, quiet=True, node=near)
+    assert sum(request.startswith("GET /loop") for request in near.server.requests) == 3
     wget("http://10.0.0.2/307", quiet=True, node=near)
     assert near.server.requests[-1].startswith("GET /ok.txt?a=b HTTP/1.1\r\n")
 
@@ -243,6 +245,12 @@ def test_continuing(
         Path(name).write_bytes(before)
     found, said = run(near, capsys, f"-c -t1 {path}")
     assert (found, said[len(said) - len(last) :], files()) == (code, last, {name: after})
+
+
+def test_continuing_the_file_that_was_named(near: Near) -> None:
+    Path("x").write_bytes(BODY[:1000])
+    result = wget("http://10.0.0.2/big", output="x", resume=True, quiet=True, node=near)
+    assert (result.status, files()) == (206, {"x": BODY})
 
 
 def test_headers_are_shown_and_sent(near: Near, capsys: pytest.CaptureFixture[str]) -> None:

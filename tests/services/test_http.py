@@ -102,7 +102,7 @@ def test_directories(place: Any, site: Path) -> None:
 
 
 OUTSIDE = [
-    "/..", "/../secret", "/%2e%2e/secret", "/%2E./secret", "/sub/../../secret", "/..%2fsecret", "/sub%2f..%2f../secret",
+    "/..", "/../secret", "/%2e%2e/secret", "/%2E./secret", "/sub/../../secret", "/..%2fsecret", "/sub/../big.bin", "/sub%2f..%2f../secret",
     "/out", "/outside/secret", "/outside/", "/too/secret", "/sub/", "/pipe", "/big.bin%00.txt", "/%00",
     "http://anyone/../secret",
 ]  # fmt: skip
@@ -159,6 +159,10 @@ def test_a_client_that_does_not_read_costs_one_piece_and_the_others_nothing(plac
     assert ask(place, service, ("GET", "/big.bin", {}))[0][1] == BIG
     (client,) = [c for c in service.clients if c.source is not None]
     assert len(client.pending) <= 1 << 18
+    body = client.source
+    idle.setsockopt(place.socket.SOL_SOCKET, place.socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    idle.close()
+    assert place.eventually(lambda: client not in service.clients) and body._file.closed
 
 
 def test_a_file_that_shrinks_while_it_is_sent_ends_the_connection(place: Any, site: Path) -> None:
@@ -209,8 +213,9 @@ def test_a_head_that_takes_too_long_is_told_so(slow: Any) -> None:
     world.sleep(HEAD_TIME - 5)  # before the first byte it may wait as well
     for byte in b"GET / HTTP/1.1\r":
         sock.sendall(bytes([byte]))
-        world.sleep(3)
+        world.sleep(1)
     assert receive_all(sock).startswith(b"HTTP/1.1 408 ")
+    assert world.now() == pytest.approx(2 * HEAD_TIME - 5, abs=0.1)  # counted from the first byte
     assert re.search(r'"GET / [^"]*" 408 \d+$', service.log[0])
 
 
