@@ -9,8 +9,9 @@ RUN     = $(VENV)/bin/python
 node: $(VENV)/ready
 	@$(RUN) node.py $(ARGS)
 
+# Several at once (ARGS=-n0: one by one). Each of the many processes would compile all anew if it might not keep it.
 test: $(VENV)/ready
-	$(RUN) -m pytest -q $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(RUN) -m pytest -q -n auto --dist=worksteal $(ARGS)
 
 check: $(VENV)/ready
 	$(RUN) -m ruff check .
@@ -24,6 +25,8 @@ ext/fast.abi3.so: ext/fast.c $(VENV)/ready
 # Pages made from the code.
 docs: $(VENV)/ready
 	$(RUN) docs/rfcs.py
+	$(RUN) -m docs.man
+	$(RUN) -m docs.completion
 	$(RUN) docs/picture.py
 
 bench: $(VENV)/ready

@@ -355,6 +355,7 @@ def best_p99(node: Engine, bound: float = P99, tries: int = 8) -> float:
     return min(found)
 
 
+@pytest.mark.alone
 def test_the_lock_is_to_be_had_during_a_flood(node: Engine) -> None:
     device = ScriptedDevice()
     interface = node.attach(device)

@@ -51,6 +51,7 @@ class Flow:
                 sock.sendall(block)
 
 
+pytestmark = pytest.mark.alone
 BOUND = 0.05  # seconds
 
 

@@ -12,7 +12,7 @@ from apps.node import Node
 from stack.link.lab import LabUnavailable
 from tests.engine.test_engine import P99, best_p99
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.alone]
 
 # The other end reads and writes as fast as it can until the connection ends.
 KERNEL = """
