@@ -38,12 +38,13 @@ def check_address(label: str, value: Any) -> str:
     """'192.168.1.3/24': with its prefix length, 24 if it has none."""
     if not isinstance(value, str):
         raise SettingsError(f"{label} is an address like 192.168.1.3/24, not {value!r}")
+    said = "" if label == value else f"{label}: "  # the word of a command line speaks for itself
     try:
         address, _ = parse_prefix(value)
     except ValueError as e:
-        raise SettingsError(str(e)) from None
+        raise SettingsError(f"{said}{e}") from None
     if len(address) != 4:
-        raise SettingsError(f"{value}: IPv6 is not built yet")
+        raise SettingsError(f"{said}{value}: IPv6 is not built yet")
     return value if "/" in value else f"{value}/24"
 
 

@@ -181,6 +181,8 @@ def _toml(data: bytes, shown: str) -> tuple[str, dict[str, Any]]:
         at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", str(e))
         line = (at and at[1]) or str(text.count("\n") + 1)
         words = str(e)[: at.start()] if at else str(e)
+        if words == "Invalid value":
+            words += "; text stands in quotes"
         raise SettingsError(f"{shown}:{line}: {words[:1].lower()}{words[1:]}") from None
     except (ValueError, RecursionError):  # a number of thousands of digits; thousands of brackets
         raise SettingsError(f"{shown}: these are no settings") from None
