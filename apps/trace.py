@@ -19,6 +19,7 @@ from apps.trace_json import Document
 from apps.usage import UsageError, complain, number, split
 from stack.trace.capture import CaptureError, read
 from stack.trace.choice import Test, choose
+from stack.trace.dissectors import BUILT_IN, Dissectors
 from stack.trace.picture import COLUMNS, TCPDUMP, Picture
 from stack.trace.recording import FileEntry, entries, open_capture
 from stack.trace.screen import Screen
@@ -65,14 +66,15 @@ class Options:
 
 
 def command(node: Any, arguments: list[str]) -> int:
-    """The command: its exit code. `node` is not needed."""
+    """The command: its exit code. With a node, its trace's own dissectors read too."""
     try:
         options = parse(arguments)
         if options is None:
             print(USAGE)
             return 0
         with open_capture(options.file) as file:
-            return _show(file, options)
+            trace = getattr(node, "trace", None)
+            return _show(file, options, BUILT_IN if trace is None else trace.dissectors)
     except UsageError as e:
         complain("trace", e, USAGE)
         return 2
@@ -119,9 +121,9 @@ def _count(option: str, text: str) -> int:
     return count
 
 
-def _show(file: IO[bytes], options: Options) -> int:
+def _show(file: IO[bytes], options: Options, dissectors: Dissectors) -> int:
     screen = Screen()
-    picture = Picture(0.0, screen.arrows, options.format)
+    picture = Picture(0.0, screen.arrows, options.format, dissectors)
 
     def begin(start: int) -> None:
         picture.zero = start

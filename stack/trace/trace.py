@@ -59,7 +59,7 @@ class Trace:
         self._clock = clock or time.monotonic
         # Fixed here once, so that all captures of one run go by one clock.
         self._zero = round(((wall or time.time)() - self._clock()) * BILLION)
-        self._dissectors = Dissectors()
+        self.dissectors = Dissectors()
         self._format = COLUMNS
         self._widths = Widths()  # of what is printed as it passes
         self._reader = Reader(recorder)
@@ -183,7 +183,7 @@ class Trace:
         `.show(3)`, `.lines('tcp')`, iterate over. OSError; ValueError if it is no capture. A damaged one is shown as
         far as it goes."""
         test = choose(wanted)
-        picture = Picture(0.0, self._screen.arrows, self._format, self._dissectors)
+        picture = Picture(0.0, self._screen.arrows, self._format, self.dissectors)
         name = os.fspath(path)
         recording = Recording(name, self._screen.print, picture)
         with open_capture(path) as file:
@@ -203,9 +203,9 @@ class Trace:
         returns the line's words, or (protocol, words), or (protocol, words, fields of the tree as a dict), or None.
         A decorator, if `f` is left out. ValueError, TypeError."""
         if f is None:
-            self._dissectors.check(port, protocol)
+            self.dissectors.check(port, protocol)
             return lambda f: self.dissector(f, port, protocol)
-        self._dissectors.add(f, port, protocol)
+        self.dissectors.add(f, port, protocol)
         return f
 
     def __repr__(self) -> str:
@@ -254,4 +254,4 @@ class Trace:
 
     def _picture(self, widths: Widths | None = None) -> Picture:
         started = self.recorder.started or 0.0
-        return Picture(started, self._screen.arrows, self._format, self._dissectors, widths, self._zero)
+        return Picture(started, self._screen.arrows, self._format, self.dissectors, widths, self._zero)
