@@ -2,7 +2,7 @@
 
 A loop waits for readiness and calls whoever registered for it; it is told to end from any thread. It is written on a
 socket module and a selectors module that it is given, so that it runs on the node's sockets and on the kernel's. It
-refuses to let one client's failure end another's conversation, and starts no threads.
+refuses to let one client's failure end another's conversation. It starts no threads, but for files on a node's sockets.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any
+
+from services.files import Files
 
 Callback = Callable[[int], None]
 
@@ -36,6 +38,8 @@ class Loop:
         self._timers: list[tuple[float, int, Callable[[], object]]] = []
         self._serial = count()
         self._is_stopping = False
+        self._engine = getattr(socket, "engine", None)  # None on the kernel's sockets
+        self._files: Files | None = None
         self._bell: Any = self._hang_bell() if has_bell else None
 
     def _hang_bell(self) -> Any:
@@ -60,6 +64,26 @@ class Loop:
         except (KeyError, ValueError):
             pass  # was not being watched
 
+    def watch_file(self, fd: int, events: int, callback: Callable[[], object]) -> None:
+        """Call it once, when a descriptor of the operating system is ready or has come to its end. What was asked for
+        it before is replaced. Raises ValueError in virtual time, where there are none."""
+        if self._engine is None:
+            self.forget(fd)
+            self._selector.register(fd, events, lambda mask: self._on_file(fd, callback))
+            return
+        if self._files is None:
+            if self._engine.is_virtual:
+                raise ValueError("there are no files in virtual time")
+            self._files = Files(self._ring)
+        self._files.watch(fd, bool(events & self.READ), bool(events & self.WRITE), callback)
+
+    def forget_file(self, fd: int) -> None:
+        """Before it is closed."""
+        if self._files is not None:
+            self._files.forget(fd)
+        elif self._engine is None:
+            self.forget(fd)
+
     def call_at(self, at: float, callback: Callable[[], object]) -> None:
         """Call it once, at that time of `now` or soon after; from the loop's own thread. There is no taking it back:
         whoever wants that looks, when called, whether it still matters."""
@@ -81,14 +105,12 @@ class Loop:
     def stop(self) -> None:
         """End `run`, from any thread."""
         self._is_stopping = True
-        if self._bell is not None:
-            try:
-                self._bell.send(b"!")
-            except OSError:
-                pass  # closed already, or rung so often that its buffer is full
+        self._ring()
 
     def close(self) -> None:
         """After `run` has returned."""
+        if self._files is not None:
+            self._files.close()
         if self._bell is not None:
             self._bell.close()
         self._selector.close()
@@ -96,13 +118,30 @@ class Loop:
     def _call_due(self) -> None:
         now = self.now()
         while self._timers and self._timers[0][0] <= now:
+            self._guard(heappop(self._timers)[2])
+
+    def _guard(self, callback: Callable[[], object]) -> None:
+        try:
+            callback()
+        except Exception:
+            self.last_fault = traceback.format_exc()
+
+    def _ring(self) -> None:
+        if self._bell is not None:
             try:
-                heappop(self._timers)[2]()
-            except Exception:
-                self.last_fault = traceback.format_exc()
+                self._bell.send(b"!")
+            except OSError:
+                pass  # closed already, or rung so often that its buffer is full
 
     def _on_bell(self, mask: int) -> None:
         try:
             self._bell.recv(1)
         except OSError:
             pass
+        if self._files is not None:
+            for callback in iter(self._files.take_ready, None):
+                self._guard(callback)
+
+    def _on_file(self, fd: int, callback: Callable[[], object]) -> None:
+        self.forget(fd)
+        self._guard(callback)

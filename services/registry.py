@@ -12,13 +12,14 @@ from services.discard import Discard
 from services.dns import Dns
 from services.echo import Echo
 from services.http import Http
+from services.login import Login
 from services.loop import Loop
 from services.qotd import Qotd
 from services.service import Service
 from services.time import Time
 
 KINDS: dict[str, type[Service]] = {
-    kind.name: kind for kind in (Echo, Discard, Chargen, Daytime, Time, Qotd, Http, DhcpServer, Dns)
+    kind.name: kind for kind in (Echo, Discard, Chargen, Daytime, Time, Qotd, Http, DhcpServer, Dns, Login)
 }
 
 

@@ -56,6 +56,9 @@ class Conversation:
     def wants_data(self) -> bool:
         return not self.is_at_eof and not self.pending and self.source is None
 
+    def is_sending(self) -> bool:
+        return bool(self.pending) or self.source is not None
+
     def has_ended(self) -> bool:
         """Whether to close, asked when nothing is left to send."""
         return self.is_at_eof
@@ -67,7 +70,7 @@ class Conversation:
         try:
             if mask & loop.READ and self.wants_data():
                 self._read()
-            if not self.is_closed and (self.pending or self.source is not None):
+            if not self.is_closed and self.is_sending():
                 self._write()
         except (BlockingIOError, InterruptedError):
             pass
@@ -116,7 +119,7 @@ class Conversation:
 
     def _settle(self) -> None:
         """Watch for what can be done next, or close."""
-        is_sending = bool(self.pending) or self.source is not None
+        is_sending = self.is_sending()
         if not is_sending and self.has_ended():
             self.close()
             return

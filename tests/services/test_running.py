@@ -20,8 +20,9 @@ ROOT = Path(__file__).parents[2]
 def test_each_service_says_what_it_does_and_exposes() -> None:
     assert list(KINDS) == [
         "echo", "discard", "chargen", "daytime", "time", "qotd", "http", "dhcp", "dns",
+        "login",
     ]  # fmt: skip
-    assert [kind.port for kind in KINDS.values()] == [7, 9, 19, 13, 37, 17, 80, 67, 53]
+    assert [kind.port for kind in KINDS.values()] == [7, 9, 19, 13, 37, 17, 80, 67, 53, 513]
     for kind in KINDS.values():
         assert kind.text and "\n" not in kind.text and len(kind.text) < 60
         assert kind.exposes and "\n" not in kind.exposes
@@ -65,7 +66,7 @@ def test_stop_cuts_the_clients_off_and_frees_the_port(place: Any) -> None:
 
 
 def test_the_services_show_what_runs_for_whom(place: Any) -> None:
-    assert repr(place.services) == "none runs; there are echo, discard, chargen, daytime, time, qotd, http, dhcp, dns"
+    assert repr(place.services) == "none runs; there are echo, discard, chargen, daytime, time, qotd, http, dhcp, dns, login"
     echo = place.services.start("echo", port=0)
     sock = place.connect(echo)
     sock.sendall(b"hello")
@@ -75,7 +76,7 @@ def test_the_services_show_what_runs_for_whom(place: Any) -> None:
     assert place.eventually(lambda: repr(echo) == f"echo on {echo.bound}/tcp {echo.bound}/udp: {who}")
     assert repr(place.services).splitlines() == [
         f"echo      {echo.bound}/tcp {echo.bound}/udp  {who}",
-        "not running: discard, chargen, daytime, time, qotd, http, dhcp, dns",
+        "not running: discard, chargen, daytime, time, qotd, http, dhcp, dns, login",
     ]
 
 
