@@ -32,11 +32,9 @@ class Near(NamedTuple):
     world: World
 
 
-@pytest.fixture
-def near(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Near]:
-    """10.0.0.1 in an empty directory, with the server on port 80 of 10.0.0.2."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("COLUMNS", raising=False)
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Near]:
+    """10.0.0.1, and the server on port 80 of 10.0.0.2."""
     with World(seed=4) as world:
         cable = world.cable(delay=0.0005)
         engine, far = world.host("10.0.0.1/24"), world.host("10.0.0.2/24")
@@ -49,6 +47,15 @@ def near(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Near]:
         yield Near(engine, SocketModule(engine), cable, server, world)
 
 
+@pytest.fixture
+def near(shared: Near, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Near:
+    """In an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    shared.server.requests.clear()
+    return shared
+
+
 def run(near: Near, capsys: pytest.CaptureFixture[str], arguments: str) -> tuple[int, str]:
     """The exit code and standard error, with S for the time and R for a rate; `/path` is the server's."""
     words = [f"http://10.0.0.2{w}" if re.match("/(?!dev/[fn])", w) else w for w in arguments.split()]
@@ -59,7 +66,7 @@ def run(near: Near, capsys: pytest.CaptureFixture[str], arguments: str) -> tuple
 
 
 def normal(text: str) -> str:
-    text = re.sub(r"1970-01-01 00:0\d:\d\d", "S", text)
+    text = re.sub(r"1970-01-01 00:\d\d:\d\d", "S", text)
     return re.sub(r"\([\d.]+ [KMG]?B/s\)", "(R)", text)
 
 
