@@ -56,18 +56,28 @@ command() {{
     esac
 }}
 case " $1 $2 $3 " in
-*" add "* | *" del "* | *" set "* | *" delete "* | *" table inet "*" {{ "* | *" -c "*)
-    count=$(($(cat {where}/count) + 1))
-    echo $count >{where}/count
-    if [ $count = "$FAULT_AT" ]; then
-        [ "$FAULT" != fail ] || {{ echo "RTNETLINK answers: Injected" >&2; exit 2; }}
-        command "$@"
-        kill -s "$FAULT" "$(cat {where}/pid)"
-        exit
-    fi
-    ;;
+*" add "* | *" del "* | *" set "* | *" delete "* | *" table inet "*" {{ "* | *" -c "*) ;;
+*) exec {real} "$@" ;;
 esac
+read -r count <{where}/count
+count=$((count + 1))
+echo $count >{where}/count
+if [ $count = "$FAULT_AT" ]; then
+    [ "$FAULT" != fail ] || {{ echo "RTNETLINK answers: Injected" >&2; exit 2; }}
+    command "$@"
+    kill -s "$FAULT" "$(cat {where}/pid)"
+    exit
+fi
 command "$@"
+"""
+# What hostconf could change, part by part.
+SNAPSHOT = """
+ip -d -j addr; echo @@
+ip -4 -d -j route show table all; echo @@
+ip -6 -d -j route show table all; echo @@
+nft list ruleset; echo @@
+cd /proc/sys/net; grep -r . ipv4/conf ipv4/ip_forward ipv6/conf 2>/dev/null || :; echo @@
+find /run -path '*glasstack*'
 """
 
 
@@ -120,6 +130,10 @@ class Namespace:
     def sh(self, script: str) -> str:
         return self.run("sh", "-ec", script).stdout
 
+    def batch(self, lines: str) -> None:
+        """Several commands for ip(8)."""
+        self.sh(f"ip -batch - <<'LINES'\n{lines}\nLINES")
+
     def json(self, command: str) -> list[dict[str, Any]]:
         return json.loads(self.sh(command) or "[]")
 
@@ -150,37 +164,37 @@ class Sandbox(Namespace):
         super().close()
 
     def _programs(self) -> None:
-        (self.where / "count").write_text("0")
+        (self.where / "count").write_text("0\n")
         for name in ("ip", "nft", "sh"):
             path = self.where / name
             path.write_text(PROGRAM.format(real=program(name), where=self.where))
             path.chmod(0o755)
 
     def _network(self) -> None:
-        self.sh(
+        self.batch(
             f"""
-            ip link add name phy0 type veth peer name far0
-            ip link set dev far0 netns {self.outside.process.pid}
-            ip link set dev phy0 up
-            ip addr add 10.7.0.9/24 brd 10.7.0.255 dev phy0
-            ip addr add 10.7.0.10/24 dev phy0 label phy0:second
-            ip addr add 10.6.0.1 peer 10.6.0.2/32 dev phy0
-            ip addr add 10.6.0.1 peer 10.6.0.3/32 dev phy0
-            ip addr add 10.5.0.1/24 dev phy0 noprefixroute valid_lft 1000 preferred_lft 500
-            ip addr add fd07::9/64 dev phy0
-            ip addr add fd07::a/64 dev phy0 nodad
-            ip -4 route add default via 10.7.0.1 dev phy0 proto static metric 100 src 10.7.0.9
-            ip -4 route add 10.4.0.1 dev phy0 scope link
-            ip -4 route add 10.3.0.0/16 via 10.4.0.1 dev phy0 table 100
-            ip -6 route add default via fd07::1 dev phy0 expires 900
+            link add name phy0 type veth peer name far0
+            link set dev far0 netns {self.outside.process.pid}
+            link set dev phy0 up
+            addr add 10.7.0.9/24 brd 10.7.0.255 dev phy0
+            addr add 10.7.0.10/24 dev phy0 label phy0:second
+            addr add 10.6.0.1 peer 10.6.0.2/32 dev phy0
+            addr add 10.6.0.1 peer 10.6.0.3/32 dev phy0
+            addr add 10.5.0.1/24 dev phy0 noprefixroute valid_lft 1000 preferred_lft 500
+            addr add fd07::9/64 dev phy0
+            addr add fd07::a/64 dev phy0 nodad
+            route add default via 10.7.0.1 dev phy0 proto static metric 100 src 10.7.0.9
+            route add 10.4.0.1 dev phy0 scope link
+            route add 10.3.0.0/16 via 10.4.0.1 dev phy0 table 100
+            route add default via fd07::1 dev phy0 expires 900
             """
         )
-        self.outside.sh(
+        self.outside.batch(
             f"""
-            ip link set dev far0 up
-            ip addr add 10.7.0.1/24 dev far0
-            ip addr add fd07::1/64 dev far0
-            ip addr add {OUTSIDE}/32 dev lo
+            link set dev far0 up
+            addr add 10.7.0.1/24 dev far0
+            addr add fd07::1/64 dev far0
+            addr add {OUTSIDE}/32 dev lo
             """
         )
         wait_for(
@@ -190,8 +204,8 @@ class Sandbox(Namespace):
     def hostconf(
         self, *arguments: str, fault: str = "", fault_at: str | int = "", **env: str
     ) -> subprocess.CompletedProcess[str]:
-        (self.where / "count").write_text("0")
-        path = f"{self.where}:{os.environ['PATH']}"
+        (self.where / "count").write_text("0\n")
+        path = f"{self.where}:{os.environ['PATH']}" if fault or self.has_standin else os.environ["PATH"]
         command = f'echo $$ >{self.where}/pid; exec dash {HOSTCONF} "$@"'
         standin = "yes" if self.has_standin else ""
         return self.run(
@@ -224,15 +238,13 @@ class Sandbox(Namespace):
 
     def snapshot(self) -> dict[str, Any]:
         """All that hostconf could change, but for lifetimes, which run."""
+        links, *routes, nft, sysctl, record = self.sh(SNAPSHOT).split("@@\n")
         return {
-            "links": [_settled(link) for link in self.json("ip -d -j addr")],
-            "routes": [
-                sorted(json.dumps(_settled(route)) for route in self.json(f"ip {family} -d -j route show table all"))
-                for family in ("-4", "-6")
-            ],
-            "nft": self.sh("nft list ruleset"),
-            "sysctl": self.sh("cd /proc/sys/net; grep -r . ipv4/conf ipv4/ip_forward ipv6/conf 2>/dev/null | sort"),
-            "record": self.sh("find /run -path '*glasstack*' | sort"),
+            "links": [_settled(link) for link in json.loads(links)],
+            "routes": [sorted(json.dumps(_settled(route)) for route in json.loads(text or "[]")) for text in routes],
+            "nft": nft,
+            "sysctl": sorted(sysctl.splitlines()),
+            "record": sorted(record.splitlines()),
         }
 
     def settled(self) -> dict[str, Any]:
