@@ -280,7 +280,7 @@ def test_where_the_user_s_file_is() -> None:
     home = Path(os.path.expanduser("~"))
     assert user_file({"XDG_CONFIG_HOME": "/x"}) == Path("/x/glasstack/config.toml")
     assert user_file({"XDG_CONFIG_HOME": "x"}) == user_file({}) == home / ".config/glasstack/config.toml"
-    assert user_file(os.environ) == Path(os.devnull) / "glasstack/config.toml"  # no test has the settings of who runs it
+    assert user_file(os.environ) == Path(os.devnull) / "glasstack/config.toml"  # not that of who runs the tests
     assert find({"XDG_CONFIG_HOME": os.devnull}).names == []
 
 
