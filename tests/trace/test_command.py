@@ -93,6 +93,7 @@ def test_json(capsys, capture):
     code, out, err = run(capsys, "--json", capture, "udp")
     assert (code, json.loads(out), err) == (0, JSON, "")
     assert out.count("\n") == 4  # an object a line
+    assert json.loads(run(capsys, "--json", "-c", "1", capture)[1])[0]["epoch"] == "1700000000.000000007"
     assert run(capsys, "--json", capture, "icmp") == (0, "[]\n", "")
 
 

@@ -99,6 +99,8 @@ def test_save_of_what_a_filter_lets_through(recorder, trace, written, tmp_path):
     assert written == [f"1 frame to {tmp_path / 'x.pcap'}\n"]
     assert [(p.at, p.comment, p.outgoing) for p in packets(tmp_path / "x.pcap")] == [(NS + 500_000_000, "", None)]
     assert_clean(tmp_path / "x.pcap")
+    trace.save(tmp_path / "x.pcapng", "tcp")  # and what belongs to no frame belongs to no filter's either
+    assert [p.comment for p in packets(tmp_path / "x.pcapng")] == [str(RESENT)]
     trace.save(tmp_path / "none.pcapng", lambda entry: False)
     assert packets(tmp_path / "none.pcapng") == []
     with pytest.raises(ValueError, match="is not a word"):
@@ -189,6 +191,34 @@ def test_a_flood_larger_than_ring_and_queue_is_all_in_the_file(tmp_path):
     found = packets(tmp_path / "x.pcapng")
     assert [p.at for p in found] == [i * 1000 for i in range(3000)] and capture.lost == 0
     assert [p.comment for p in found] == [str(CLOSED) if i % 3 == 0 else "" for i in range(3000)]
+
+
+def test_what_passes_while_a_capture_begins_is_in_it_once():
+    class Busy(Recorder):
+        def items(self):
+            record(self, UDP, 2.0)
+            found = super().items()
+            record(self, UDP, 3.0)
+            return found
+
+    recorder, file = Busy(), io.BytesIO()
+    record(recorder, UDP, 1.0)
+    LiveCapture(recorder, file).close()
+    file.seek(0)
+    assert [packet.at for packet in read(file)] == [10**9, 2 * 10**9, 3 * 10**9]
+
+
+def test_a_file_that_takes_little_at_a_time_gets_all():
+    class Narrow(io.BytesIO):
+        def write(self, data):
+            return super().write(bytes(data[:7]))
+
+    recorder, file = Recorder(), Narrow()
+    with LiveCapture(recorder, file):
+        for _ in range(20):
+            record(recorder, UDP)
+    file.seek(0)
+    assert [packet.data for packet in read(file)] == [UDP] * 20
 
 
 def test_a_reader_that_stops_holds_up_nobody_and_the_capture_says_what_it_lost(monkeypatch):
