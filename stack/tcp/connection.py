@@ -344,7 +344,7 @@ class Connection:
         self.shutdown_write(now)
         if self.state is State.FIN_WAIT_2:
             self.wait_timer.set(now + self.config.tcp_fin_timeout)
-        if self.state is not State.CLOSED:
+        if not self.is_closed:
             self.protocol.on_orphan(self, now)
 
     def abort(self, now: float, number: int = 0) -> None:

@@ -66,7 +66,8 @@ def test_stop_cuts_the_clients_off_and_frees_the_port(place: Any) -> None:
 
 
 def test_the_services_show_what_runs_for_whom(place: Any) -> None:
-    assert repr(place.services) == "none runs; there are echo, discard, chargen, daytime, time, qotd, http, dhcp, dns, login"
+    there_are = "echo, discard, chargen, daytime, time, qotd, http, dhcp, dns, login"
+    assert repr(place.services) == f"none runs; there are {there_are}"
     echo = place.services.start("echo", port=0)
     sock = place.connect(echo)
     sock.sendall(b"hello")
