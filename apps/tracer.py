@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from apps.host import Host
-from apps.traceroute_names import Names
+from apps.address_names import Names
 from stack.wire import icmpv4, ipv4, udp
 from stack.wire.address import format_ip
 from stack.wire.drop import WireError

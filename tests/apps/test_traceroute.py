@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps import traceroute_names
+from apps import address_names
 from apps.tracer import ALLOWANCE, Options, TraceError, Tracer
 from apps.traceroute import command, parse, traceroute
 from apps.usage import UsageError
@@ -325,7 +325,7 @@ def test_a_name_server_that_is_silent_is_waited_for_once(path: Path, capsys: pyt
     began = path.engine.now()
     assert command(path, ["10.0.2.9"]) == 0
     assert said(capsys).splitlines()[3] == " 3  10.0.2.9 (10.0.2.9)  3.000 ms  3.000 ms  3.000 ms"
-    assert path.engine.now() - began == pytest.approx(0.001 + traceroute_names.PATIENCE)
+    assert path.engine.now() - began == pytest.approx(0.001 + address_names.PATIENCE)
 
 
 def test_with_n_nobody_is_asked(path: Path) -> None:
