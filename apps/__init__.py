@@ -12,7 +12,8 @@ from apps.conf import conf
 from apps.dns import dns
 from apps.ping import ping
 from apps.registry import APPS, App
+from apps.rlogin import rlogin
 from apps.traceroute import traceroute
 from apps.wget import wget
 
-__all__ = ["APPS", "App", "conf", "dns", "ping", "traceroute", "wget"]
+__all__ = ["APPS", "App", "conf", "dns", "ping", "rlogin", "traceroute", "wget"]

@@ -20,6 +20,7 @@ class App(NamedTuple):
     typed: Callable[[Any, list[str]], int] | None = None  # None: as `command`
     usage: str = ""  # the command's options, as `apps.usage` describes them
     needs_node: bool = True  # otherwise `command` has the Settings for a node, or None, and no link is opened for it
+    talks: bool = False  # with whoever sits at the terminal, who sees what he types from the start
 
 
 APPS: dict[str, App] = {}

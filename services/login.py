@@ -93,29 +93,35 @@ class LoginConversation(Conversation):
         self._has_asked = False  # for the window's size
         self._is_exited = False  # the command
         self._is_over = False  # nothing more is to be sent than what is pending
+        self._is_shut = False  # and that has been sent
         super().__init__(service, sock, peer)
         why = service.why_not(peer)
         if why is not None:
             service.refused += 1
             self._refuse(why)
+            self.is_at_eof = not why  # he hears nothing, and is not listened to
         service.loop.call_at(service.loop.now() + HELLO_TIME, self._on_late)
 
     # --- the client's side
 
     def wants_data(self) -> bool:
-        return not self.is_at_eof and not self._is_over and len(self._typed) < TYPED
+        return not self.is_at_eof and (self._is_over or len(self._typed) < TYPED)
 
     def is_sending(self) -> bool:
         return super().is_sending() or self._urgent != 0
 
     def has_ended(self) -> bool:
-        return self._is_over or self.is_at_eof
+        return self.is_at_eof
 
     def on_ready(self, mask: int) -> None:
         super().on_ready(mask)
+        if self._is_over and not self._is_shut and not self.is_closed and not self.is_sending():
+            self._shut()
         self._watch()
 
     def on_data(self, data: bytes) -> None:
+        if self._is_over:
+            return
         if self._terminal is None:
             self._hello += data
             self._greet()
@@ -154,6 +160,16 @@ class LoginConversation(Conversation):
         if why:
             self.send(b"\1login: " + why.encode() + b"\r\n")
         self._is_over = True
+
+    def _shut(self) -> None:
+        """Say that this was all, and let the client close: a reset would overtake the last words."""
+        self._is_shut = True
+        try:
+            self.sock.shutdown(self._login.loop.socket.SHUT_WR)
+        except OSError:
+            self.close()
+        else:
+            self._login.loop.call_at(self._login.loop.now() + GRACE, self.close)
 
     def _on_late(self) -> None:
         if not self._has_asked and not self.is_closed:
@@ -215,10 +231,11 @@ class LoginConversation(Conversation):
         try:
             got = terminal.read()
         except BlockingIOError:
-            self._is_over = self._is_exited  # somebody may still have the terminal open, but he is not who logged in
+            if self._is_exited:
+                self._hang_up()  # somebody may still have the terminal open, but he is not who logged in
             return
         if got is None:
-            self._is_over = True
+            self._hang_up()
             return
         data, bits = got
         if bits & (rlogin.RAW | rlogin.COOKED):

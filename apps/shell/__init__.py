@@ -7,6 +7,7 @@ session; whatever the node prints meanwhile appears above the line being typed.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
+from apps.registry import APPS
 from apps.shell import toolbar
 from apps.shell.completion import columns, common_start, complete
 from apps.shell.interpreter import Interpreter
@@ -57,13 +59,19 @@ def _loop(session: PromptSession[str], screen: Screen, interpreter: Interpreter,
         except EOFError:
             return 0
         try:
-            with type_ahead.running(at_once=text.lstrip().startswith("!")):
+            with type_ahead.running(at_once=_talks(text)):
                 interpreter.run(text)
         except SystemExit as e:
             if e.code is None or isinstance(e.code, int):
                 return e.code or 0
             print(e.code)
             return 1
+
+
+def _talks(text: str) -> bool:
+    """Whether a line is for something that is typed to: a program on the lab's host, or an app like it."""
+    word = re.match(r"\s*(!|\w+)", text)
+    return word is not None and (word[1] == "!" or (word[1] in APPS and APPS[word[1]].talks))
 
 
 def _session(node: Node, interpreter: Interpreter, history: History) -> PromptSession[str]:

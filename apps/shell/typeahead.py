@@ -73,6 +73,8 @@ class TypeAhead:
             return False
         try:
             attributes = termios.tcgetattr(self._fd)
+            if not attributes[LOCAL_MODES] & termios.ICANON:
+                return False  # somebody has made it raw, and wants it as it is
             was_on = bool(attributes[LOCAL_MODES] & termios.ECHO)
             if was_on != is_on:
                 attributes[LOCAL_MODES] ^= termios.ECHO
