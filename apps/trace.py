@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import IO, Any
 
+from rich.text import Text
+
 from apps.registry import App, register
 from apps.trace_json import Document
 from apps.usage import UsageError, complain, number, split
@@ -138,7 +140,8 @@ def _show(file: IO[bytes], options: Options, dissectors: Dissectors) -> int:
             if document is not None:
                 document.add(entry, picture)
             elif options.has_trees:
-                screen.print([picture.tree(entry, limit=None if options.has_bytes else 0)])
+                tree = picture.tree(entry, limit=None if options.has_bytes else 0)
+                screen.print([tree] if len(shown) == 1 else [Text(), tree])
             else:
                 screen.print([picture.line(entry)])
     except CaptureError as e:

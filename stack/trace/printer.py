@@ -88,7 +88,8 @@ class Printer:
     def _text(self, item: Entry | Note, level: Level, picture: Picture) -> Text:
         if isinstance(item, Note):
             return picture.note(item)
-        return picture.tree(item, limit=TREE_BYTES) if level is Level.TREE else picture.line(item)
+        # A tree's end is an empty line, for more may follow.
+        return picture.tree(item, limit=TREE_BYTES).append("\n") if level is Level.TREE else picture.line(item)
 
     def _take(self, upto: int) -> list[tuple[Entry | Note, Level]]:
         """The items up to `upto` that are wanted; what the ring lost before it was looked at counts as left out."""

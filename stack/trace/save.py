@@ -80,9 +80,9 @@ def save(items: Iterable[Entry | Note], path: str | os.PathLike[str], zero: int,
     writer = writer_for(name, buffer, packets[0].linktype if packets else LINKTYPE_ETHERNET)
     for packet in packets:
         writer.write(packet)
-    with open_file(name) as file:
+    with open_file(name) as file, buffer.getbuffer() as data:
         try:
-            write_all(file, buffer.getbuffer())
+            write_all(file, data)
         except OSError as e:
             raise cannot_write(name, e) from None
     return len(packets)

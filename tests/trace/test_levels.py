@@ -38,6 +38,7 @@ def shown(trace, written):
     trace.off()
     text = "".join(written)
     kinds = re.findall(r"^(Frame) \d+:|^ +\d+ +[\d.]+ +\S+ → \S+ +(\w+)", text, re.MULTILINE)
+    assert text.count("\n\nFrame") == max(0, text.count("Frame") - 1)
     trees = re.findall(r"^(Transmission|Domain|User|Address) ", text, re.MULTILINE)
     return ["tree" if tree else line for tree, line in kinds], trees
 
