@@ -10,10 +10,11 @@ from apps import serve as _serve  # noqa: F401
 from apps import trace as _trace  # noqa: F401
 from apps.conf import conf
 from apps.dns import dns
+from apps.nc import nc
 from apps.ping import ping
 from apps.registry import APPS, App
 from apps.rlogin import rlogin
 from apps.traceroute import traceroute
 from apps.wget import wget
 
-__all__ = ["APPS", "App", "conf", "dns", "ping", "rlogin", "traceroute", "wget"]
+__all__ = ["APPS", "App", "conf", "dns", "nc", "ping", "rlogin", "traceroute", "wget"]

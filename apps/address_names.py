@@ -41,7 +41,14 @@ class Names:
 
     def patient_until(self, address: str) -> float:
         """When an address that was asked about is to be written without its name."""
-        return self._asked_at[address] + self._patience
+        return self._asked_at.get(address, 0.0) + self._patience
+
+    def wait_for(self, address: str) -> None:
+        """Until the name is known, or not to be known in time."""
+        self.ask(address)
+        with self.node.engine as engine:
+            if not engine.wait(lambda: self.is_known(address), max(0.0, self.patient_until(address) - engine.now())):
+                self.give_up()
 
     def give_up(self) -> None:
         """It took too long: from now on only what is known at once counts."""

@@ -1,0 +1,103 @@
+"""What nc prints: netcat-openbsd's lines on standard error where they are wanted, or one JSON document at the end."""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import json
+import sys
+from typing import Any, Protocol
+
+from apps.nc_session import Attempt, NcResult, Session
+
+
+class Report(Protocol):
+    def tried(self, session: Session, attempt: Attempt) -> None: ...
+    def listening(self, session: Session, host: str, port: int) -> None: ...
+    def accepted(self, session: Session, host: str, port: int) -> None: ...
+
+
+class Quiet:
+    def tried(self, session: Session, attempt: Attempt) -> None:
+        pass
+
+    def listening(self, session: Session, host: str, port: int) -> None:
+        pass
+
+    def accepted(self, session: Session, host: str, port: int) -> None:
+        pass
+
+
+class Verbose:
+    """With -v."""
+
+    def tried(self, session: Session, attempt: Attempt) -> None:
+        host, port, protocol = attempt.host, attempt.port, attempt.protocol
+        if attempt.address and attempt.address != host:
+            host += f" ({attempt.address})"
+        if attempt.error:
+            how = "timed out" if attempt.is_timeout else "failed"
+            say(f"nc: connect to {host} port {port} ({protocol}) {how}: {attempt.error}")
+        else:
+            service = "*" if session.options.numeric else service_name(session, port, protocol)
+            say(f"Connection to {host} {port} port [{protocol}/{service}] succeeded!")
+
+    def listening(self, session: Session, host: str, port: int) -> None:
+        say(f"{'Bound' if session.options.udp else 'Listening'} on {host} {port}")
+
+    def accepted(self, session: Session, host: str, port: int) -> None:
+        say(f"Connection received on {host} {port}")
+
+
+def service_name(session: Session, port: int, protocol: str) -> str:
+    try:
+        return str(session.node.socket.getservbyport(port, protocol))
+    except OSError:
+        return "*"
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+class Output:
+    """Standard output, for bytes. Where it takes only text, as at the prompt, they are taken for UTF-8."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def write(self, data: bytes) -> None:
+        """Raises BrokenPipeError when nobody reads any more."""
+        binary = getattr(sys.stdout, "buffer", None)
+        if binary is not None:
+            binary.write(data)
+            binary.flush()
+        else:
+            sys.stdout.write(self._decoder.decode(data))
+            sys.stdout.flush()
+
+
+def document(session: Session, result: NcResult, received: bytes) -> str:
+    """What happened as JSON."""
+    options = session.options
+    contents: dict[str, Any] = {"protocol": result.protocol}
+    if options.listen:
+        contents["connections"] = [{"address": address, "port": port} for address, port in result.peers]
+    else:
+        contents["host"] = options.host
+        contents["ports"] = [
+            {"port": a.port, "address": a.address or None, "open": not a.error, "error": a.error or None}
+            for a in result.attempts
+        ]
+    if not options.scan:
+        contents["sent"] = result.sent
+        contents["received"] = _bytes(received)
+    return json.dumps(contents, indent=2)
+
+
+def _bytes(data: bytes) -> dict[str, Any]:
+    """As text if it is some."""
+    try:
+        return {"bytes": len(data), "text": data.decode()}
+    except UnicodeDecodeError:
+        return {"bytes": len(data), "base64": base64.b64encode(data).decode()}

@@ -1,0 +1,332 @@
+"""What nc does for one command: connect, listen or scan, and hold the conversations that come of it.
+
+It says what happens to a report; what is printed of that is in `apps.nc_report`. The words of errors are those of
+Debian's netcat-openbsd. It refuses IPv6, proxies, Unix domain sockets and TLS.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from collections.abc import Callable, Generator
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from apps.address_names import Names
+from apps.host import Host
+from apps.nc_relay import Manners, Relay
+from apps.nc_source import Source
+
+if TYPE_CHECKING:
+    from apps.nc_report import Report
+
+Comers = Generator[tuple[Any, tuple[str, int] | None], None, None]  # a socket and who is at its other end
+
+SCAN = 3  # seconds that a UDP port has to say that it is closed, unless -w says otherwise
+# Closing waits this long for what was sent to be acknowledged: the node may go down right after.
+LINGER = struct.pack("ii", 1, 5)
+
+
+@dataclass
+class Options:
+    """netcat's, by their long names: times in seconds, None for none."""
+
+    host: str = ""
+    ports: list[int] = field(default_factory=list)
+    listen: bool = False  # -l
+    udp: bool = False  # -u
+    scan: bool = False  # -z
+    verbose: bool = False  # -v
+    wait: float | None = None  # -w: for connections, and for silence
+    keep: bool = False  # -k
+    shutdown: bool = False  # -N
+    numeric: bool = False  # -n
+    source: str = ""  # -s
+    source_port: int = 0  # -p
+    quit_after: float | None = None  # -q
+    crlf: bool = False  # -C
+    broadcast: bool = False  # -b
+
+    def check(self) -> None:
+        """Raise NcError for what does not go together."""
+        if self.scan and self.listen:
+            raise NcError(None, "cannot use -z and -l")
+        if self.keep and not self.listen:
+            raise NcError(None, "must use -l with -k")
+        if not self.ports:
+            raise NcError(None, "missing port number")
+        if not self.host and not self.listen:
+            raise NcError(None, "missing host")
+        if self.wait is not None and not 0 <= self.wait <= 86400 * 365:
+            raise NcError(None, f"timeout is from 0 to {86400 * 365}, not {self.wait}")
+
+    @property
+    def protocol(self) -> str:
+        return "udp" if self.udp else "tcp"
+
+
+class Attempt(NamedTuple):
+    """One port that was connected to, or not: `error` is empty or why not."""
+
+    host: str
+    address: str
+    port: int
+    protocol: str
+    error: str
+    is_timeout: bool = False
+
+
+@dataclass
+class NcResult:
+    """What came of it. True if a connection was made, or accepted, or a port that was scanned is open."""
+
+    protocol: str = "tcp"
+    sent: int = 0  # bytes
+    received_bytes: int = 0
+    received: bytes = b""  # only if data was given: otherwise it has been printed
+    attempts: list[Attempt] = field(default_factory=list)
+    peers: list[tuple[str, int]] = field(default_factory=list)  # who connected to us
+    is_interrupted: bool = False
+    is_streamed: bool = True  # it has been printed as it happened: the prompt need not show it again
+
+    @property
+    def open_ports(self) -> list[int]:
+        return [a.port for a in self.attempts if not a.error]
+
+    def __bool__(self) -> bool:
+        return bool(self.open_ports or self.peers)
+
+    def __repr__(self) -> str:
+        if not self and self.attempts:
+            return f"<nc {self.attempts[-1].host}: {self.attempts[-1].error}>"
+        who = " ".join(f"{host} {port}" for host, port in self.peers[-1:])
+        who = who or " ".join([a.host for a in self.attempts[:1]] + [str(port) for port in self.open_ports])
+        return f"<nc {who or 'nobody'}: {self.sent} bytes sent, {self.received_bytes} received>"
+
+
+class NcError(OSError):
+    """It cannot go on. The text is netcat's own, without its name."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+class Session:
+    def __init__(
+        self, options: Options, node: Host, source: Source, sink: Callable[[bytes], None], report: Report
+    ) -> None:
+        options.check()
+        self.options = options
+        self.node = node
+        self.source = source
+        self.sink = sink
+        self.report = report
+        self.result = NcResult(options.protocol)
+        self.names = Names(node, options.numeric)
+        self._relay: Relay | None = None
+
+    def run(self) -> NcResult:
+        """To the end. Raises NcError, and KeyboardInterrupt after the result is complete."""
+        try:
+            if self.options.listen:
+                self._listen()
+            else:
+                for port in self.options.ports:
+                    self._try(port)
+        except KeyboardInterrupt:
+            self.result.is_interrupted = True
+            raise
+        finally:
+            self._count()
+        return self.result
+
+    def _count(self) -> None:
+        relay, self._relay = self._relay, None
+        if relay is not None:
+            self.result.sent += relay.sent
+            self.result.received_bytes += relay.received
+
+    def _talk(self, sock: Any) -> None:
+        options = self.options
+        manners = Manners(
+            not options.udp, options.listen, options.shutdown, options.wait, options.quit_after, options.crlf
+        )
+        self._relay = Relay(self.node, sock, self.source, self.sink, manners)
+        self._relay.run()
+        self._count()
+        if not options.udp:
+            sock.setsockopt(self.node.socket.SOL_SOCKET, self.node.socket.SO_LINGER, LINGER)
+
+    # --- connecting
+
+    def _try(self, port: int) -> None:
+        """Connect to one port and do there what is to be done."""
+        sock, attempt = self._connect(port)
+        try:
+            if sock is not None and self._is_probing() and not self._udp_answers(sock):
+                return  # it is closed, and netcat does not mention it
+            self.result.attempts.append(attempt)
+            self.report.tried(self, attempt)
+            if sock is not None and not self.options.scan:
+                self._talk(sock)
+        finally:
+            if sock is not None:
+                sock.close()
+
+    def _connect(self, port: int) -> tuple[Any, Attempt]:
+        """A connected socket, or None, and how it went. Each address of the host is tried. Raises NcError."""
+        attempt = Attempt(self.options.host, "", port, self.options.protocol, "no address")
+        for address in self._addresses(self.options.host, port):
+            sock = self._open()
+            error, is_timeout = "", False
+            try:
+                if self.options.source or self.options.source_port:
+                    self._bind(sock, self.options.source, self.options.source_port)
+                sock.settimeout(self.options.wait or None)
+                sock.connect((address, port))
+            except NcError:
+                sock.close()
+                raise
+            except TimeoutError as e:
+                is_timeout = e.errno is None
+                error = os.strerror(errno.EINPROGRESS if is_timeout else errno.ETIMEDOUT)
+            except OSError as e:
+                error = _words(e)
+            except BaseException:
+                sock.close()
+                raise
+            attempt = Attempt(self.options.host, address, port, self.options.protocol, error, is_timeout)
+            if not error:
+                return sock, attempt
+            sock.close()
+        return None, attempt
+
+    def _open(self) -> Any:
+        socket = self.node.socket
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if self.options.udp else socket.SOCK_STREAM)
+        if self.options.broadcast:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        if not self.options.udp:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return sock
+
+    def _bind(self, sock: Any, host: str, port: int) -> None:
+        try:
+            sock.bind((self._literal(host), port))
+        except OSError as e:
+            raise NcError(e.errno, f"bind failed: {_words(e)}") from None
+
+    def _literal(self, host: str) -> str:
+        """An address of ours as the user named it. Raises NcError."""
+        try:
+            return str(self._lookup(host, 0)[0]) if host else ""
+        except (OSError, UnicodeError) as e:
+            raise NcError(getattr(e, "errno", None), f"getaddrinfo: {_words(e)}") from None
+
+    def _addresses(self, host: str, port: int) -> list[str]:
+        try:
+            return self._lookup(host, port)
+        except (OSError, UnicodeError) as e:
+            text = f'getaddrinfo for host "{host}" port {port}: {_words(e)}'
+            raise NcError(getattr(e, "errno", None), text) from None
+
+    def _lookup(self, host: str, port: int) -> list[str]:
+        socket = self.node.socket
+        flags = socket.AI_NUMERICHOST if self.options.numeric else 0
+        found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM, 0, flags)
+        return [info[4][0] for info in found]
+
+    def _is_probing(self) -> bool:
+        """As netcat: a UDP port is probed only if somebody wants to read of it."""
+        return self.options.udp and self.options.verbose
+
+    def _udp_answers(self, sock: Any) -> bool:
+        """Whether a UDP port takes a few bytes without its host saying that nobody is there."""
+        wait = self.options.wait
+        try:
+            sock.send(b"X")
+            sock.send(b"X")
+            for _ in range(SCAN if wait is None else int(wait)):
+                self._sleep(1.0)
+                sock.send(b"X")
+        except OSError:
+            return False
+        return True
+
+    def _sleep(self, seconds: float) -> None:
+        with self.node.engine as engine:
+            engine.wait(lambda: False, seconds)
+
+    # --- listening
+
+    def _listen(self) -> None:
+        """Hold one conversation, or one after the other."""
+        with closing(self._datagrams() if self.options.udp else self._accepted()) as comers:
+            for sock, peer in comers:
+                try:
+                    if peer is not None:
+                        self.result.peers.append(peer)
+                        self.report.accepted(self, self._name(peer[0]), peer[1])
+                    self._talk(sock)
+                finally:
+                    sock.close()
+
+    def _bound(self) -> Any:
+        options = self.options
+        sock = self._open()
+        try:
+            sock.bind((self._literal(options.host), options.ports[0]))
+            if not options.udp:
+                sock.listen(1)
+        except NcError:
+            sock.close()
+            raise
+        except OSError as e:
+            sock.close()
+            raise NcError(e.errno, _words(e)) from None
+        host, port = sock.getsockname()
+        self.report.listening(self, self._name(host), port)
+        return sock
+
+    def _accepted(self) -> Comers:
+        listener = self._bound()
+        try:
+            while True:
+                sock, peer = listener.accept()
+                if not self.options.keep:
+                    listener.close()  # whoever comes now is refused
+                yield sock, peer
+                if not self.options.keep:
+                    return
+        finally:
+            listener.close()
+
+    def _datagrams(self) -> Comers:
+        """With -k whoever sends is heard; otherwise the first who does is the only one, and is answered."""
+        sock = self._bound()
+        try:
+            if self.options.keep:
+                yield sock, None
+                return
+            _, peer = sock.recvfrom(1, self.node.socket.MSG_PEEK)
+            sock.connect(peer)
+            yield sock, peer
+        finally:
+            sock.close()
+
+    def _name(self, address: str) -> str:
+        """An address's name, unless -n; as long as that takes no long time."""
+        if self.options.numeric or not self.options.verbose or address == "0.0.0.0":
+            return address
+        self.names.wait_for(address)
+        return self.names.name(address) or address
+
+
+def _words(error: Exception) -> str:
+    """An error without the details that the core adds to it. Those about names have numbers of their own."""
+    number = getattr(error, "errno", None)
+    if isinstance(error, OSError) and number is not None and number in errno.errorcode:
+        return os.strerror(number)
+    return str(getattr(error, "strerror", None) or error)
