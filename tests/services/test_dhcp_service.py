@@ -107,5 +107,6 @@ def test_two_on_one_host_and_settings_that_make_no_sense(place: Any) -> None:
         place.services.start("dhcp", port=first.bound, setting="203.0.113.1/24")
     with pytest.raises(ValueError, match=r"^dhcp: start it with its address"):
         place.services.start("dhcp", port=0)
-    with pytest.raises(OSError, match=r"dhcp: 203.0.113.1 is not an address of this host"):
-        place.services.start("dhcp", setting="203.0.113.1/24")  # not our address, so not our link
+    if hasattr(place.socket, "engine"):  # the kernel's port 67 is not for a test to open
+        with pytest.raises(OSError, match=r"dhcp: 203.0.113.1 is not an address of this host"):
+            place.services.start("dhcp", setting="203.0.113.1/24")  # not our address, so not our link
