@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import functools
+import gc
 import os
 import tempfile
 from collections.abc import Generator
@@ -107,3 +108,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The lonely ones first and in a row, while the other workers are only coming in."""
     items.sort(key=lambda item: item.get_closest_marker("alone") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Each World collects garbage before it begins, and need not look through all the tests there are for it."""
+    gc.collect()
+    gc.freeze()

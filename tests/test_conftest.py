@@ -49,21 +49,17 @@ def run(directory: Path, tests: dict[str, str], *options: str, **environment: st
     return done.returncode, done.stdout
 
 
-def test_a_skip_fails_where_nothing_may_be_skipped(tmp_path: Path) -> None:
-    code, said = run(tmp_path, SKIPPING, GLASSTACK_NO_SKIP="1")
-    fails_for_the_skips(code, said)
-    assert "1 failed, 1 xfailed, 2 errors" in said, said
-
-
 def test_a_skip_is_a_skip_elsewhere(tmp_path: Path) -> None:
     code, said = run(tmp_path, SKIPPING, GLASSTACK_NO_SKIP="0")
     assert code == 0, said
     assert "3 skipped, 1 xfailed" in said, said
 
 
-def test_several_workers(tmp_path: Path) -> None:
+def test_a_skip_fails_where_nothing_may_be_skipped_and_alone_is_alone(tmp_path: Path) -> None:
     code, said = run(tmp_path, {**SKIPPING, "noting": NOTING}, "-n2", "--dist=load", GLASSTACK_NO_SKIP="1")
-    fails_for_the_skips(code, said)
+    assert code == 1, said
+    assert said.count("but this was: ") >= 3, said
+    assert "no such thing" in said
     assert "1 failed, 15 passed, 1 xfailed" in said and "2 errors" in said, said
     notes = (tmp_path / "notes").read_text().split("\n")[:-1]
     assert len(notes) == 30
@@ -73,9 +69,3 @@ def test_several_workers(tmp_path: Path) -> None:
         most = max(most, inside)
         assert "alone" not in note or inside == note.startswith("begin"), notes
     assert most == 2, "the workers were not at work together"
-
-
-def fails_for_the_skips(code: int, said: str) -> None:
-    assert code == 1, said
-    assert said.count("but this was: ") >= 3, said
-    assert "no such thing" in said
