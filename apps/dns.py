@@ -38,7 +38,8 @@ usage: dns [@SERVER] NAME [TYPE] [CLASS] [options]
   +norecurse     do not have the server ask others
   +bufsize=SIZE  bytes of answer that are welcome over UDP
   +noedns        ask without EDNS
-  +noall +answer show nothing, but the answers; also cmd comments question authority additional stats
+  +noall         show nothing but what is asked for behind it
+  +answer        show the answers; so +cmd +comments +question +authority +additional +stats
   --json         one JSON document
 Its words may come in any order, and several names in one line."""
 

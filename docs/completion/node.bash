@@ -71,7 +71,7 @@ _glasstack() {
             --link|-g|--gateway|--dns|--search|--set|--seed|--trace-format|-w|--pcap|--color|-c|--config) option=$word ;;
             --trace) optional=1; continue ;;
             -*) ;;
-            conf|dns|help|ping|rlogin|serve|trace|traceroute|wget) command=$word; break ;;
+            conf|dns|help|nc|ping|rlogin|serve|trace|traceroute|wget) command=$word; break ;;
             *) [[ -n $optional || $word =~ ^[0-9a-fA-F.:]*[.:][0-9a-fA-F.:]*(/[0-9]*)?$ ]] || { command=/; break; } ;;
         esac
         optional=
@@ -82,7 +82,7 @@ _glasstack() {
     fi
 
     case $command/$option in
-        /--link|/-g|/--gateway|/--dns|/--search|/--set|/--seed|/--trace-format|/-w|/--pcap|/--color|/-c|/--config|dns/-t|dns/-c|dns/-q|dns/-x|dns/-p|ping/-c|ping/-i|ping/-W|ping/-w|ping/-s|ping/-t|rlogin/-l|rlogin/-p|trace/-f|trace/-c|trace/-r|traceroute/-m|traceroute/-q|traceroute/-f|traceroute/-N|traceroute/-p|traceroute/-w|traceroute/-z|wget/-O|wget/--output-document|wget/--header|wget/-T|wget/--timeout|wget/-t|wget/--tries|wget/--max-redirect) _glasstack_value "$option" "$cur" ;;
+        /--link|/-g|/--gateway|/--dns|/--search|/--set|/--seed|/--trace-format|/-w|/--pcap|/--color|/-c|/--config|dns/-t|dns/-c|dns/-q|dns/-x|dns/-p|nc/-w|nc/-q|nc/-p|nc/-s|ping/-c|ping/-i|ping/-W|ping/-w|ping/-s|ping/-t|rlogin/-l|rlogin/-p|trace/-f|trace/-c|trace/-r|traceroute/-m|traceroute/-q|traceroute/-f|traceroute/-N|traceroute/-p|traceroute/-w|traceroute/-z|wget/-O|wget/--output-document|wget/--header|wget/-T|wget/--timeout|wget/-t|wget/--tries|wget/--max-redirect) _glasstack_value "$option" "$cur" ;;
         *)
             case $command in
                 '')
@@ -93,7 +93,7 @@ _glasstack() {
                         _glasstack_offer "$cur" -dhcp --link -g --gateway --dns --search --set --seed --trace --trace-format -w --pcap --color -q --quiet -c -i --config --no-config --print-config -V --version -h --help
                     else
                         [[ $option == --trace ]] && _glasstack_value --trace "$cur"
-                        _glasstack_offer "$cur" conf dns help ping rlogin serve trace traceroute wget
+                        _glasstack_offer "$cur" conf dns help nc ping rlogin serve trace traceroute wget
                         _glasstack_files "$cur" -X '!*.py'
                         [[ -n $cur ]] && _glasstack_directories "$cur"
                     fi
@@ -106,7 +106,10 @@ _glasstack() {
                     _glasstack_offer "$cur" -t -c -q -x -p +short +tcp +time= +tries= +norecurse +bufsize= +noedns +noall +answer --json
                     ;;
                 help)
-                    [[ $cur == -* ]] || _glasstack_offer "$cur" help serve trace conf dns ping rlogin traceroute wget services node socket cable echo discard chargen daytime time qotd http dhcp login
+                    [[ $cur == -* ]] || _glasstack_offer "$cur" help serve trace conf dns nc ping rlogin traceroute wget services node socket cable echo discard chargen daytime time qotd http dhcp login
+                    ;;
+                nc)
+                    _glasstack_offer "$cur" -l -k -u -z -v -w -N -q -d -n -p -s -C -b --json
                     ;;
                 ping)
                     _glasstack_offer "$cur" -c -i -W -w -s -t -q -n -D -O -b --json

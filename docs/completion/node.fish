@@ -17,7 +17,7 @@ function __glasstack_command --description 'The command that the line so far has
                 set optional 1
                 continue
             case '-*'
-            case conf dns help ping rlogin serve trace traceroute wget
+            case conf dns help nc ping rlogin serve trace traceroute wget
                 echo $word
                 return
             case '*'
@@ -51,6 +51,7 @@ complete -c node.py -n '__glasstack_at ""; and string match -q -- --trace (comma
 complete -c node.py -n '__glasstack_at ""' -a conf -d 'every setting of the stack, to look at and to set'
 complete -c node.py -n '__glasstack_at ""' -a dns -d 'ask a name server, as dig does'
 complete -c node.py -n '__glasstack_at ""' -a help -d 'this list; help ping has more about ping'
+complete -c node.py -n '__glasstack_at ""' -a nc -d 'talk to a port, or listen at one'
 complete -c node.py -n '__glasstack_at ""' -a ping -d 'send ICMP echo requests to a host'
 complete -c node.py -n '__glasstack_at ""' -a rlogin -d 'a terminal on another host (RFC 1282)'
 complete -c node.py -n '__glasstack_at ""' -a serve -d 'services in the foreground until Ctrl-C: serve echo http:8080'
@@ -90,9 +91,25 @@ complete -c node.py -n '__glasstack_at dns' -a '+tries=' -d 'ask each server so 
 complete -c node.py -n '__glasstack_at dns' -a '+norecurse' -d 'do not have the server ask others'
 complete -c node.py -n '__glasstack_at dns' -a '+bufsize=' -d 'bytes of answer that are welcome over UDP'
 complete -c node.py -n '__glasstack_at dns' -a '+noedns' -d 'ask without EDNS'
-complete -c node.py -n '__glasstack_at dns' -a '+noall +answer' -d 'show nothing, but the answers; also cmd comments question authority additional stats'
+complete -c node.py -n '__glasstack_at dns' -a '+noall' -d 'show nothing but what is asked for behind it'
+complete -c node.py -n '__glasstack_at dns' -a '+answer' -d 'show the answers; so +cmd +comments +question +authority +additional +stats'
 complete -c node.py -n '__glasstack_at dns' -l json -d 'one JSON document'
-complete -c node.py -n '__glasstack_at help' -a 'help serve trace conf dns ping rlogin traceroute wget services node socket cable echo discard chargen daytime time qotd http dhcp login'
+complete -c node.py -n '__glasstack_at help' -a 'help serve trace conf dns nc ping rlogin traceroute wget services node socket cable echo discard chargen daytime time qotd http dhcp login'
+complete -c node.py -n '__glasstack_at nc' -s l -d 'listen, instead of connecting'
+complete -c node.py -n '__glasstack_at nc' -s k -d 'with -l: when one connection is over, take the next'
+complete -c node.py -n '__glasstack_at nc' -s u -d 'UDP instead of TCP'
+complete -c node.py -n '__glasstack_at nc' -s z -d 'only see which ports are open: 20-30 are several'
+complete -c node.py -n '__glasstack_at nc' -s v -d 'say what happens, on standard error'
+complete -c node.py -n '__glasstack_at nc' -s w -x -d 'wait so long for a connection, and for anything to be said'
+complete -c node.py -n '__glasstack_at nc' -s N -d 'tell the other side when standard input ends'
+complete -c node.py -n '__glasstack_at nc' -s q -x -d 'as -N, and quit that long after; -1 never'
+complete -c node.py -n '__glasstack_at nc' -s d -d 'do not read standard input'
+complete -c node.py -n '__glasstack_at nc' -s n -d 'no names, neither asked for nor understood'
+complete -c node.py -n '__glasstack_at nc' -s p -x -d 'the port to speak from; with -l the one to listen at'
+complete -c node.py -n '__glasstack_at nc' -s s -x -d 'the address to speak from, or to listen at'
+complete -c node.py -n '__glasstack_at nc' -s C -d 'send each newline as carriage return and newline'
+complete -c node.py -n '__glasstack_at nc' -s b -d 'allow a broadcast address'
+complete -c node.py -n '__glasstack_at nc' -l json -d 'one JSON document at the end instead of what came'
 complete -c node.py -n '__glasstack_at ping' -s c -x -d 'stop after COUNT replies'
 complete -c node.py -n '__glasstack_at ping' -s i -x -d 'seconds between two probes (1)'
 complete -c node.py -n '__glasstack_at ping' -s W -x -d 'seconds to wait for the last reply while none has come (10)'

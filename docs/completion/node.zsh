@@ -30,7 +30,7 @@ _glasstack() {
             (--link|-g|--gateway|--dns|--search|--set|--seed|--trace-format|-w|--pcap|--color|-c|--config) option=$word ;;
             (--trace) optional=1; continue ;;
             (-*) ;;
-            (conf|dns|help|ping|rlogin|serve|trace|traceroute|wget) command=$word; break ;;
+            (conf|dns|help|nc|ping|rlogin|serve|trace|traceroute|wget) command=$word; break ;;
             (*) [[ -n $optional || $word =~ '^[0-9a-fA-F.:]*[.:][0-9a-fA-F.:]*(/[0-9]*)?$' ]] || { command=/; break } ;;
         esac
         optional=
@@ -38,7 +38,7 @@ _glasstack() {
     option=${words[CURRENT-1]}
 
     case $command/$option in
-        (/--link|/-g|/--gateway|/--dns|/--search|/--set|/--seed|/--trace-format|/-w|/--pcap|/--color|/-c|/--config|dns/-t|dns/-c|dns/-q|dns/-x|dns/-p|ping/-c|ping/-i|ping/-W|ping/-w|ping/-s|ping/-t|rlogin/-l|rlogin/-p|trace/-f|trace/-c|trace/-r|traceroute/-m|traceroute/-q|traceroute/-f|traceroute/-N|traceroute/-p|traceroute/-w|traceroute/-z|wget/-O|wget/--output-document|wget/--header|wget/-T|wget/--timeout|wget/-t|wget/--tries|wget/--max-redirect) _glasstack_value "$command$option"; return ;;
+        (/--link|/-g|/--gateway|/--dns|/--search|/--set|/--seed|/--trace-format|/-w|/--pcap|/--color|/-c|/--config|dns/-t|dns/-c|dns/-q|dns/-x|dns/-p|nc/-w|nc/-q|nc/-p|nc/-s|ping/-c|ping/-i|ping/-W|ping/-w|ping/-s|ping/-t|rlogin/-l|rlogin/-p|trace/-f|trace/-c|trace/-r|traceroute/-m|traceroute/-q|traceroute/-f|traceroute/-N|traceroute/-p|traceroute/-w|traceroute/-z|wget/-O|wget/--output-document|wget/--header|wget/-T|wget/--timeout|wget/-t|wget/--tries|wget/--max-redirect) _glasstack_value "$command$option"; return ;;
     esac
     case $command in
         ('')
@@ -78,6 +78,7 @@ _glasstack() {
                 'conf:every setting of the stack, to look at and to set'
                 'dns:ask a name server, as dig does'
                 'help:this list; help ping has more about ping'
+                'nc:talk to a port, or listen at one'
                 'ping:send ICMP echo requests to a host'
                 'rlogin:a terminal on another host (RFC 1282)'
                 'serve:services in the foreground until Ctrl-C: serve echo http:8080'
@@ -114,14 +115,34 @@ _glasstack() {
                 '+norecurse:do not have the server ask others'
                 '+bufsize=:bytes of answer that are welcome over UDP'
                 '+noedns:ask without EDNS'
-                '+noall:show nothing, but the answers; also cmd comments question authority additional stats'
-                '+answer:show nothing, but the answers; also cmd comments question authority additional stats'
+                '+noall:show nothing but what is asked for behind it'
+                '+answer:show the answers; so +cmd +comments +question +authority +additional +stats'
                 '--json:one JSON document'
             )
             _describe -o -t options option options
             ;;
         (help)
-            [[ $PREFIX == -* ]] || compadd -- help serve trace conf dns ping rlogin traceroute wget services node socket cable echo discard chargen daytime time qotd http dhcp login
+            [[ $PREFIX == -* ]] || compadd -- help serve trace conf dns nc ping rlogin traceroute wget services node socket cable echo discard chargen daytime time qotd http dhcp login
+            ;;
+        (nc)
+            options=(
+                '-l:listen, instead of connecting'
+                '-k:with -l: when one connection is over, take the next'
+                '-u:UDP instead of TCP'
+                '-z:only see which ports are open: 20-30 are several'
+                '-v:say what happens, on standard error'
+                '-w:wait so long for a connection, and for anything to be said'
+                '-N:tell the other side when standard input ends'
+                '-q:as -N, and quit that long after; -1 never'
+                '-d:do not read standard input'
+                '-n:no names, neither asked for nor understood'
+                '-p:the port to speak from; with -l the one to listen at'
+                '-s:the address to speak from, or to listen at'
+                '-C:send each newline as carriage return and newline'
+                '-b:allow a broadcast address'
+                '--json:one JSON document at the end instead of what came'
+            )
+            _describe -o -t options option options
             ;;
         (ping)
             options=(
