@@ -54,7 +54,11 @@ def about(name: str) -> str | None:
     kind = KINDS.get(name)
     if kind is not None:
         ports = f"{kind.port}/tcp" + (f" {kind.port}/udp" if kind.has_udp else "")
-        return f"{name}, a service on {ports}: {kind.text}\nIt exposes {kind.exposes}.\n\nservices.start('{name}')"
+        setting = f", setting='{kind.takes}'" if kind.takes else ""
+        return (
+            f"{name}, a service on {ports}: {kind.text}\nIt exposes {kind.exposes}.\n\n"
+            f"services.start('{name}'{setting})"
+        )
     if name in OBJECTS:
         return f"{name}: {OBJECTS[name]}"
     return None
