@@ -1,8 +1,8 @@
 """A conversation of nc's: what a source says goes to a socket, what comes from there to a sink, both ways at once.
 
 Neither way holds more than one piece, so who is slow at one end slows the other end down. Time is the node's, and so is
-the waiting. When it is over is netcat-openbsd's way, but where somebody sits at a terminal it is over with the other
-side's last word: there is nobody left to type for.
+the waiting. When it is over is netcat-openbsd's way, except where somebody sits at a terminal: Ctrl-D is told to the
+other side there, and with the other side's last word it is over, for there is nobody left to type for.
 """
 
 from __future__ import annotations
@@ -137,7 +137,8 @@ class Relay:
         manners = self.manners
         if manners.quit_after is not None and (manners.quit_after or not manners.is_stream):
             self._quit_at = self.node.engine.now() + manners.quit_after
-        if manners.is_stream and (manners.shuts_down or manners.quit_after is not None):
+        tells = manners.shuts_down or manners.quit_after is not None or self.source.is_terminal
+        if manners.is_stream and tells:
             try:
                 self.sock.shutdown(self.node.socket.SHUT_WR)
             except OSError:

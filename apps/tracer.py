@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from apps.host import Host
 from apps.address_names import Names
+from apps.host import Host
 from stack.wire import icmpv4, ipv4, udp
 from stack.wire.address import format_ip
 from stack.wire.drop import WireError

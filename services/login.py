@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_SESSIONS = 64
 HELLO_TIME = 30.0  # seconds for a client's first words
+ANSWER_TIME = 0.3  # for the window's size
 GRACE = 1.0  # seconds between hanging up and the end of a command that ignores it
 TYPED = 65536  # bytes typed and not yet read by the command, at which no more is taken from the client
 SAFE_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")  # no option of a command's, no path
@@ -91,6 +92,8 @@ class LoginConversation(Conversation):
         self._typed = b""  # and not yet taken by the terminal
         self._urgent = 0  # bits that are to be sent with urgency
         self._has_asked = False  # for the window's size
+        self._has_sizes = False
+        self._quiet_until = 0.0  # the terminal's modes are not urgent before
         self._is_exited = False  # the command
         self._is_over = False  # nothing more is to be sent than what is pending
         self._is_shut = False  # and that has been sent
@@ -108,7 +111,7 @@ class LoginConversation(Conversation):
         return not self.is_at_eof and (self._is_over or len(self._typed) < TYPED)
 
     def is_sending(self) -> bool:
-        return super().is_sending() or self._urgent != 0
+        return super().is_sending() or self._may_urge()
 
     def has_ended(self) -> bool:
         return self.is_at_eof
@@ -179,15 +182,35 @@ class LoginConversation(Conversation):
         assert self._terminal is not None
         typed, sizes = self._sizes.feed(data)
         if sizes:
+            self._has_sizes = True
+            self._quiet_until = 0.0
             self._terminal.resize(sizes[-1])
         self._typed += typed
         self._push()
 
     def _write(self) -> None:
-        if self._urgent:
-            self.sock.send(bytes((self._urgent,)), self._login.loop.socket.MSG_OOB)
-            self._urgent = 0
+        if self._may_urge():
+            self._urge()
         super()._write()
+
+    def _may_urge(self) -> bool:
+        is_pressing = self._urgent & rlogin.DISCARD or self._login.loop.now() >= self._quiet_until
+        return self._urgent != 0 and bool(is_pressing)
+
+    def _urge(self) -> None:
+        """A client holds one urgent byte, and the next overtakes one that it has not read: the question for the window's
+        size has time to be answered, and is in every byte until it is."""
+        loop = self._login.loop
+        if self._has_asked and not self._has_sizes:
+            self._urgent |= rlogin.WINDOW
+            self._quiet_until = loop.now() + ANSWER_TIME
+            loop.call_at(self._quiet_until, self._on_quiet)
+        self.sock.send(bytes((self._urgent,)), loop.socket.MSG_OOB)
+        self._urgent = 0
+
+    def _on_quiet(self) -> None:
+        if not self.is_closed:
+            self.on_ready(0)
 
     # --- the terminal's side
 
