@@ -35,6 +35,9 @@ HOLD_BYTES = 1 << 20  # in either measure
 QUEUE_FRAMES = 4096  # the most that waits for a device that is full, after which frames are dropped
 QUEUE_BYTES = 4 << 20
 RETRY = 0.001  # seconds: when a device says it can be written to and then is full again
+# Seconds. Python may note a signal in the moment before the main thread sleeps on a lock, and has it heard only when it
+# wakes: so it never sleeps for longer.
+DEAF = 0.25
 ALWAYS = float("-inf")
 NEVER = float("inf")
 
@@ -180,6 +183,8 @@ class Engine(Hold):
             remaining = -1.0 if deadline is None else min(deadline - time.monotonic(), threading.TIMEOUT_MAX)
             if deadline is not None and remaining <= 0:
                 return False
+            if is_main and not 0 <= remaining < DEAF:
+                remaining = DEAF
             self._block(Waiter(predicate), remaining, is_main)
 
     def _block(self, waiter: Waiter, seconds: float, is_main: bool) -> None:
