@@ -16,10 +16,10 @@ from dataclasses import asdict, dataclass
 from inspect import Parameter, Signature
 from typing import Any
 
-from apps.example import literal
 from apps.host import Host, current_host
 from apps.registry import App, register
 from apps.settings import SETTINGS, TUNABLES, Settings, check_together, check_tunable, find_tunable, meant, named
+from apps.settings.example import literal
 from apps.usage import UsageError, complain, split
 from stack.config import Config, Tunable
 

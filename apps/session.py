@@ -16,13 +16,13 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from apps import commandline, example, sources
+from apps import commandline
 from apps.capture import Capture
 from apps.commandline import CommandLine
 from apps.namespace import names
 from apps.node import Node
 from apps.registry import APPS
-from apps.settings import Settings, merge
+from apps.settings import Settings, example, merge, sources
 from apps.tracebacks import render
 from apps.usage import UsageError
 from stack.trace.choice import choose

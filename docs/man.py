@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 
-from apps.example import literal
 from apps.session import version
 from apps.settings import SETTINGS
+from apps.settings.example import literal
 from docs.commands import Command, Entry, commands, examples, main, write
 from services import KINDS
 from stack.config import Config

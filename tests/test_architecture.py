@@ -108,7 +108,7 @@ def test_linux_stays_in_its_links() -> None:
     """`import stack` works where there is no Linux: only tap, packet and lab import what Linux alone has."""
     for name, path in modules().items():
         if LINUX_ONLY & imports(path):
-            assert name.startswith(("stack.link.", "apps.shell", "apps.rlogin", "services.terminal")), name
+            assert name.startswith(("stack.link.", "apps.shell", "apps.rlogin", "services.login.terminal")), name
 
 
 def test_prompt_toolkit_stays_in_the_shell() -> None:

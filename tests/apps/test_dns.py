@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.dns import command, dns
-from apps.dns_query import NameFault, parse
+from apps.dns.query import NameFault, parse
 from apps.usage import UsageError
 from services import Services
 from stack.resolver import Resolver

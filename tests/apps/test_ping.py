@@ -10,8 +10,8 @@ from typing import NamedTuple
 import pytest
 
 from apps.ping import command, ping
-from apps.ping_report import milliseconds
-from apps.pinger import Options, Pinger, PingError, Reply
+from apps.ping.pinger import Options, Pinger, PingError, Reply
+from apps.ping.report import milliseconds
 from stack.link.cable import Cable
 from stack.sim import SimEngine, World
 from stack.socket import SocketModule

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.rlogin import RloginError, RloginResult, command, connect, rlogin
-from apps.rlogin_session import Escapes, Refused, Session
+from apps.rlogin.session import Escapes, Refused, Session
 from stack.resolver import Resolver
 from stack.sim import SimEngine, World
 from stack.socket import SocketModule

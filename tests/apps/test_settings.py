@@ -14,9 +14,8 @@ from hypothesis import example as such_as
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps import example
-from apps.settings import SETTINGS, TUNABLES, Layer, Settings, SettingsError, merge
-from apps.sources import OTHERS, find, from_environment, from_file, user_file
+from apps.settings import SETTINGS, TUNABLES, Layer, Settings, SettingsError, example, merge
+from apps.settings.sources import OTHERS, find, from_environment, from_file, user_file
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps import address_names
-from apps.tracer import ALLOWANCE, Options, TraceError, Tracer
 from apps.traceroute import command, parse, traceroute
+from apps.traceroute.tracer import ALLOWANCE, Options, TraceError, Tracer
 from apps.usage import UsageError
 from stack.events import Event
 from stack.interface import Interface, Offload

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.fetch import WgetResult
 from apps.wget import command, wget
+from apps.wget.result import WgetResult
 from stack.link.cable import Cable
 from stack.sim import SimEngine, World
 from stack.socket import SocketModule

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.wget_body import EndedEarly, Framing, ProtocolError, read_body
-from apps.wget_progress import Bar, amount, countdown, rate, took
-from apps.wget_url import parse_url
+from apps.wget.body import EndedEarly, Framing, ProtocolError, read_body
+from apps.wget.progress import Bar, amount, countdown, rate, took
+from apps.wget.url import parse_url
 from tests.apps.terminal import Terminal
 
 

@@ -124,7 +124,14 @@ for question in sys.argv[1:]:
     print("exit code", command(node, question.split()), flush=True)
 """
 # Theirs gives a probe up after ten times a round trip of microseconds, which a busy machine does not always keep.
-THEIRS = 'for q; do case $q in *-w*) w=;; *) w="-w 5,1000,1000";; esac; echo "$ $q"; traceroute $w $q; echo "exit code $?"; done'
+THEIRS = """
+for q; do
+    case $q in *-w*) w= ;; *) w='-w 5,1000,1000' ;; esac
+    echo "$ $q"
+    traceroute $w $q
+    echo "exit code $?"
+done
+"""
 
 
 def normal(text: str) -> dict[str, str]:

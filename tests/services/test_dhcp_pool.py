@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.pool import NEVER, Network, Pool
+from services.dhcp.pool import NEVER, Network, Pool
 from stack.wire import dhcpv4
 from stack.wire.address import format_ip, parse_ip
 from stack.wire.dhcpv4 import ACK, DECLINE, DISCOVER, INFORM, NAK, OFFER, RELEASE, REQUEST

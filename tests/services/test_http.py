@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.directory import Directory, Elsewhere, File, Listing, Refused
 from services.http import HEAD_TIME, IDLE_TIME
-from services.http_request import Request
+from services.http.directory import Directory, Elsewhere, File, Listing, Refused
+from services.http.request import Request
 from stack.sim import World
 from stack.socket import SocketModule
 

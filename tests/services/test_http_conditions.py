@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.http_conditions import Part, Validators, decide, is_tag_in, parse_range
+from services.http.conditions import Part, Validators, decide, is_tag_in, parse_range
 
 FILE = Validators('"abc"', 1445412480)
 DATE = "Wed, 21 Oct 2015 07:28:00 GMT"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.zone import Zone
+from services.dns.zone import Zone
 from stack.wire import dns
 from stack.wire.dns import Question
 from stack.wire.dns_text import format_record

@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from socket import getservbyname  # asks a file of this machine's, nobody on a network
 
 from apps.host import Host, current_host
-from apps.nc_report import Output, Quiet, Report, Verbose, document
-from apps.nc_session import NcError, NcResult, Options, Session
-from apps.nc_source import DATAGRAM, PIECE, Given, Nobody, Source, standard_input
+from apps.nc.report import Output, Quiet, Report, Verbose, document
+from apps.nc.result import NcError, NcResult, Options
+from apps.nc.session import Session
+from apps.nc.source import DATAGRAM, PIECE, Given, Nobody, Source, standard_input
 from apps.registry import App, register
 from apps.usage import Interrupted, UsageError, complain, split
 
@@ -82,7 +83,7 @@ def nc(
     )  # fmt: skip
     options.check()
     here = node or current_host()
-    report: Report = Verbose() if is_verbose else Quiet()
+    report: Report = Verbose(options, here) if is_verbose else Quiet()
     if data is None:
         talker = _source(here, options, False)
         return _converse(Session(options, here, talker, Output().write, report), talker, talker.is_terminal or keep)
@@ -130,14 +131,13 @@ def command(node: Host, arguments: list[str]) -> int:
 def _run(node: Host, options: Options, is_silent: bool, is_json: bool) -> int:
     received = bytearray()
     source = _source(node, options, is_silent)
-    session = Session(
-        options, node, source, received.extend if is_json else Output().write, Verbose() if options.verbose else Quiet()
-    )
+    report: Report = Verbose(options, node) if options.verbose else Quiet()
+    session = Session(options, node, source, received.extend if is_json else Output().write, report)
     try:
         result = _converse(session, source, False)
     finally:
         if is_json:
-            print(document(session, session.result, bytes(received)), flush=True)
+            print(document(options, session.result, bytes(received)), flush=True)
     return 0 if result or options.listen else 1
 
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from apps.dns_query import NameFault, Query, legal_name, parse, reversed_name
-from apps.dns_report import TRUNCATED, Json, Report, Text
+from apps.dns.query import NameFault, Query, legal_name, parse, reversed_name
+from apps.dns.report import TRUNCATED, Json, Report, Text
 from apps.host import Host, current_host
 from apps.registry import App, register
 from apps.usage import UsageError, complain

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.host import Host
-from apps.nc_source import Source
+from apps.nc.source import Source
 
 PIECE = 1 << 18  # bytes that one receive takes at most
 NEVER = float("inf")

@@ -16,7 +16,7 @@ from io import FileIO
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
-from services.http_conditions import Validators
+from services.http.conditions import Validators
 
 INDEX = "index.html"
 PIECE = 1 << 18  # bytes of a file read at once

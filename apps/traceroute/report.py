@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Protocol
 
-from apps.tracer import Answer, Hop, Probe, Tracer
+from apps.traceroute.tracer import Answer, Hop, Probe, Tracer
 
 
 class Report(Protocol):

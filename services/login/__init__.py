@@ -20,8 +20,8 @@ from stack.wire.address import format_ip, in_prefix, network, parse_ip, parse_pr
 from stack.wire.rlogin import Hello, WindowSizes, parse_hello
 
 if TYPE_CHECKING:
+    from services.login.terminal import Terminal
     from services.loop import Loop
-    from services.terminal import Terminal
 
 MAX_SESSIONS = 64
 HELLO_TIME = 30.0  # seconds for a client's first words
@@ -198,8 +198,8 @@ class LoginConversation(Conversation):
         return self._urgent != 0 and bool(is_pressing)
 
     def _urge(self) -> None:
-        """A client holds one urgent byte, and the next overtakes one that it has not read: the question for the window's
-        size has time to be answered, and is in every byte until it is."""
+        """A client holds one urgent byte, and the next overtakes one that it has not read: the question for the
+        window's size has time to be answered, and is in every byte until it is."""
         loop = self._login.loop
         if self._has_asked and not self._has_sizes:
             self._urgent |= rlogin.WINDOW
@@ -310,7 +310,7 @@ class Login(Service):
 
     def open_terminal(self, hello: Hello, peer: Address) -> Terminal:
         """The command, begun. Raises ValueError for a user who cannot be one, OSError."""
-        from services.terminal import Terminal  # only where there are terminals
+        from services.login.terminal import Terminal  # only where there are terminals
 
         for user in (hello.client_user, hello.server_user):
             if not SAFE_USER.fullmatch(user):

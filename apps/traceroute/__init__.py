@@ -11,8 +11,8 @@ import sys
 
 from apps.host import Host, current_host
 from apps.registry import App, register
-from apps.tracer import Options, TraceError, Tracer, TraceResult
-from apps.traceroute_report import Json, Report, Text
+from apps.traceroute.report import Json, Report, Text
+from apps.traceroute.tracer import Options, TraceError, Tracer, TraceResult
 from apps.usage import Interrupted, UsageError, complain, split
 
 USAGE = """\

@@ -12,13 +12,14 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from apps.fetch import Options, Session, WgetResult
 from apps.host import Host, current_host
 from apps.registry import App, register
 from apps.usage import UsageError, complain, split
-from apps.wget_file import destination
-from apps.wget_report import Brief, Json, Quiet, Report, Text, Verbose, printable, say, spelled
-from apps.wget_url import parse_url
+from apps.wget.file import destination
+from apps.wget.report import Brief, Json, Quiet, Report, Text, Verbose, printable, say, spelled
+from apps.wget.result import Options, WgetResult
+from apps.wget.session import Session
+from apps.wget.url import parse_url
 
 USAGE = """\
 usage: wget [options] URL...

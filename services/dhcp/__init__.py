@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from services.pool import Network, Pool, Reply
+from services.dhcp.pool import Network, Pool, Reply
 from services.service import DATAGRAMS, RECEIVE, Address, Service
 from stack.wire import dhcpv4
 from stack.wire.address import ANY4, format_ip

@@ -8,30 +8,35 @@ import json
 import sys
 from typing import Any, Protocol
 
-from apps.nc_session import Attempt, NcResult, Session
+from apps.host import Host
+from apps.nc.result import Attempt, NcResult, Options
 
 
 class Report(Protocol):
-    def tried(self, session: Session, attempt: Attempt) -> None: ...
-    def listening(self, session: Session, host: str, port: int) -> None: ...
-    def accepted(self, session: Session, host: str, port: int) -> None: ...
+    def tried(self, attempt: Attempt) -> None: ...
+    def listening(self, host: str, port: int) -> None: ...
+    def accepted(self, host: str, port: int) -> None: ...
 
 
 class Quiet:
-    def tried(self, session: Session, attempt: Attempt) -> None:
+    def tried(self, attempt: Attempt) -> None:
         pass
 
-    def listening(self, session: Session, host: str, port: int) -> None:
+    def listening(self, host: str, port: int) -> None:
         pass
 
-    def accepted(self, session: Session, host: str, port: int) -> None:
+    def accepted(self, host: str, port: int) -> None:
         pass
 
 
 class Verbose:
     """With -v."""
 
-    def tried(self, session: Session, attempt: Attempt) -> None:
+    def __init__(self, options: Options, node: Host) -> None:
+        self.options = options
+        self.node = node
+
+    def tried(self, attempt: Attempt) -> None:
         host, port, protocol = attempt.host, attempt.port, attempt.protocol
         if attempt.address and attempt.address != host:
             host += f" ({attempt.address})"
@@ -39,19 +44,19 @@ class Verbose:
             how = "timed out" if attempt.is_timeout else "failed"
             say(f"nc: connect to {host} port {port} ({protocol}) {how}: {attempt.error}")
         else:
-            service = "*" if session.options.numeric else service_name(session, port, protocol)
+            service = "*" if self.options.numeric else service_name(self.node, port, protocol)
             say(f"Connection to {host} {port} port [{protocol}/{service}] succeeded!")
 
-    def listening(self, session: Session, host: str, port: int) -> None:
-        say(f"{'Bound' if session.options.udp else 'Listening'} on {host} {port}")
+    def listening(self, host: str, port: int) -> None:
+        say(f"{'Bound' if self.options.udp else 'Listening'} on {host} {port}")
 
-    def accepted(self, session: Session, host: str, port: int) -> None:
+    def accepted(self, host: str, port: int) -> None:
         say(f"Connection received on {host} {port}")
 
 
-def service_name(session: Session, port: int, protocol: str) -> str:
+def service_name(node: Host, port: int, protocol: str) -> str:
     try:
-        return str(session.node.socket.getservbyport(port, protocol))
+        return str(node.socket.getservbyport(port, protocol))
     except OSError:
         return "*"
 
@@ -77,9 +82,8 @@ class Output:
             sys.stdout.flush()
 
 
-def document(session: Session, result: NcResult, received: bytes) -> str:
+def document(options: Options, result: NcResult, received: bytes) -> str:
     """What happened as JSON."""
-    options = session.options
     contents: dict[str, Any] = {"protocol": result.protocol}
     if options.listen:
         contents["connections"] = [{"address": address, "port": port} for address, port in result.peers]

@@ -15,8 +15,8 @@ from collections import deque
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from services.directory import Directory
-from services.http_request import Request
+from services.http.directory import Directory
+from services.http.request import Request
 from services.service import Address, Conversation, Service
 
 if TYPE_CHECKING:

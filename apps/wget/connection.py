@@ -12,8 +12,8 @@ import io
 from collections.abc import Iterable
 from typing import Any
 
-from apps.wget_body import ProtocolError
-from apps.wget_url import Url
+from apps.wget.body import ProtocolError
+from apps.wget.url import Url
 
 MAX_HEAD = 1 << 18  # bytes of an answer's heads: http.client bounds a line and the lines of one head, and no more
 DAMAGE = (email.errors.MissingHeaderBodySeparatorDefect, email.errors.FirstHeaderLineIsContinuationDefect)

@@ -1,7 +1,7 @@
 """What wget prints, on standard error: GNU wget 1.21's lines, curl's with `verbose`, or one JSON document.
 
-None of it knows how a byte is fetched: `Fetch` says what happens, one method each. The lines are wget's to the letter;
-the dots that it prints where there is no terminal are not there.
+None of it knows how a byte is fetched: `Session` says what happens, one method each. The lines are wget's to the
+letter; the dots that it prints where there is no terminal are not there.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from email.message import Message
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from apps.wget_progress import Bar, amount, rate, took
-
-if TYPE_CHECKING:
-    from apps.fetch import WgetResult
-    from apps.wget_url import Url
+from apps.wget.progress import Bar, amount, rate, took
+from apps.wget.result import WgetResult
+from apps.wget.url import Url
 
 
 class Form(Enum):

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any, Protocol
 
-from apps.pinger import Failure, Happening, Pinger, Reply, Silence
+from apps.ping.pinger import Failure, Happening, Pinger, Reply, Silence
 
 
 class Report(Protocol):

@@ -1,6 +1,6 @@
 """What nc does for one command: connect, listen or scan, and hold the conversations that come of it.
 
-It says what happens to a report; what is printed of that is in `apps.nc_report`. The words of errors are those of
+It says what happens to a report; what is printed of that is in `apps.nc.report`. The words of errors are those of
 Debian's netcat-openbsd. It refuses IPv6, proxies, Unix domain sockets and TLS.
 """
 
@@ -11,106 +11,20 @@ import os
 import struct
 from collections.abc import Callable, Generator
 from contextlib import closing
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from apps.address_names import Names
 from apps.host import Host
-from apps.nc_relay import Manners, Relay
-from apps.nc_source import Source
-
-if TYPE_CHECKING:
-    from apps.nc_report import Report
+from apps.nc.relay import Manners, Relay
+from apps.nc.report import Report
+from apps.nc.result import Attempt, NcError, NcResult, Options
+from apps.nc.source import Source
 
 Comers = Generator[tuple[Any, tuple[str, int] | None], None, None]  # a socket and who is at its other end
 
 SCAN = 3  # seconds that a UDP port has to say that it is closed, unless -w says otherwise
 # Closing waits this long for what was sent to be acknowledged: the node may go down right after.
 LINGER = struct.pack("ii", 1, 5)
-
-
-@dataclass
-class Options:
-    """netcat's, by their long names: times in seconds, None for none."""
-
-    host: str = ""
-    ports: list[int] = field(default_factory=list)
-    listen: bool = False  # -l
-    udp: bool = False  # -u
-    scan: bool = False  # -z
-    verbose: bool = False  # -v
-    wait: float | None = None  # -w: for connections, and for silence
-    keep: bool = False  # -k
-    shutdown: bool = False  # -N
-    numeric: bool = False  # -n
-    source: str = ""  # -s
-    source_port: int = 0  # -p
-    quit_after: float | None = None  # -q
-    crlf: bool = False  # -C
-    broadcast: bool = False  # -b
-
-    def check(self) -> None:
-        """Raise NcError for what does not go together."""
-        if self.scan and self.listen:
-            raise NcError(None, "cannot use -z and -l")
-        if self.keep and not self.listen:
-            raise NcError(None, "must use -l with -k")
-        if not self.ports:
-            raise NcError(None, "missing port number")
-        if not self.host and not self.listen:
-            raise NcError(None, "missing host")
-        if self.wait is not None and not 0 <= self.wait <= 86400 * 365:
-            raise NcError(None, f"timeout is from 0 to {86400 * 365}, not {self.wait}")
-
-    @property
-    def protocol(self) -> str:
-        return "udp" if self.udp else "tcp"
-
-
-class Attempt(NamedTuple):
-    """One port that was connected to, or not: `error` is empty or why not."""
-
-    host: str
-    address: str
-    port: int
-    protocol: str
-    error: str
-    is_timeout: bool = False
-
-
-@dataclass
-class NcResult:
-    """What came of it. True if a connection was made, or accepted, or a port that was scanned is open."""
-
-    protocol: str = "tcp"
-    sent: int = 0  # bytes
-    received_bytes: int = 0
-    received: bytes = b""  # only if data was given: otherwise it has been printed
-    attempts: list[Attempt] = field(default_factory=list)
-    peers: list[tuple[str, int]] = field(default_factory=list)  # who connected to us
-    is_interrupted: bool = False
-    is_streamed: bool = True  # it has been printed as it happened: the prompt need not show it again
-
-    @property
-    def open_ports(self) -> list[int]:
-        return [a.port for a in self.attempts if not a.error]
-
-    def __bool__(self) -> bool:
-        return bool(self.open_ports or self.peers)
-
-    def __repr__(self) -> str:
-        if not self and self.attempts:
-            return f"<nc {self.attempts[-1].host}: {self.attempts[-1].error}>"
-        who = " ".join(f"{host} {port}" for host, port in self.peers[-1:])
-        who = who or " ".join([a.host for a in self.attempts[:1]] + [str(port) for port in self.open_ports])
-        return f"<nc {who or 'nobody'}: {self.sent} bytes sent, {self.received_bytes} received>"
-
-
-class NcError(OSError):
-    """It cannot go on. The text is netcat's own, without its name."""
-
-    def __str__(self) -> str:
-        return str(self.strerror)
 
 
 class Session:
@@ -168,7 +82,7 @@ class Session:
             if sock is not None and self._is_probing() and not self._udp_answers(sock):
                 return  # it is closed, and netcat does not mention it
             self.result.attempts.append(attempt)
-            self.report.tried(self, attempt)
+            self.report.tried(attempt)
             if sock is not None and not self.options.scan:
                 self._talk(sock)
         finally:
@@ -268,7 +182,7 @@ class Session:
                 try:
                     if peer is not None:
                         self.result.peers.append(peer)
-                        self.report.accepted(self, self._name(peer[0]), peer[1])
+                        self.report.accepted(self._name(peer[0]), peer[1])
                     self._talk(sock)
                 finally:
                     sock.close()
@@ -287,7 +201,7 @@ class Session:
             sock.close()
             raise NcError(e.errno, _words(e)) from None
         host, port = sock.getsockname()
-        self.report.listening(self, self._name(host), port)
+        self.report.listening(self._name(host), port)
         return sock
 
     def _accepted(self) -> Comers:

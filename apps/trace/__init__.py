@@ -17,7 +17,7 @@ from typing import IO, Any
 from rich.text import Text
 
 from apps.registry import App, register
-from apps.trace_json import Document
+from apps.trace.document import Document
 from apps.usage import UsageError, complain, number, split
 from stack.trace.capture import CaptureError, read
 from stack.trace.choice import Test, choose

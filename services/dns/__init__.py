@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from services.dns.zone import Found, Zone
 from services.service import Address, Conversation, Service
-from services.zone import Found, Zone
 from stack.wire import dns
 from stack.wire.dns import Message
 from stack.wire.drop import WireError

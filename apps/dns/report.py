@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any, Protocol
 
-from apps.dns_query import Query
+from apps.dns.query import Query
 from stack.port import Endpoint
 from stack.resolver import Reply
 from stack.wire.address import format_ip

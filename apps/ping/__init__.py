@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 
 from apps.host import Host, current_host
-from apps.ping_report import Json, Report, Text
-from apps.pinger import Options, Pinger, PingError, PingResult
+from apps.ping.pinger import Options, Pinger, PingError, PingResult
+from apps.ping.report import Json, Report, Text
 from apps.registry import App, register
 from apps.usage import Interrupted, UsageError, complain, split
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from apps.host import Host, current_host
 from apps.registry import App, register
-from apps.rlogin_session import Session
+from apps.rlogin.session import Session
 from apps.usage import UsageError, complain, number, split
 from stack.wire.rlogin import HIGH_PORT, LOW_PORT, PORT, Hello
 
@@ -66,7 +66,7 @@ def rlogin(host: str, user: str | None = None, port: int = PORT, node: Host | No
     node = node or current_host()
     if node.engine.is_virtual:
         raise ValueError("there is no terminal in virtual time")
-    from apps.rlogin_terminal import Terminal  # only where there are terminals
+    from apps.rlogin.terminal import Terminal  # only where there are terminals
 
     result = RloginResult(host, user)
     with connect(node, host, port) as sock:

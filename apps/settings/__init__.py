@@ -2,8 +2,8 @@
 word.
 
 A source (the command line, the environment, a file) is a `Layer`; `merge` makes `Settings` of them, the strongest
-first. Pure: `apps.sources` reads files. It refuses names there are none of, with the nearest there is, because a typo
-that is passed over is looked for in the wrong place.
+first. Pure: `apps.settings.sources` reads files. It refuses names there are none of, with the nearest there is, because
+a typo that is passed over is looked for in the wrong place.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The echo exchange of ping: send ICMP echo requests (RFC 792) over a raw socket, and say what comes of each.
 
 `Pinger.run` yields what happens (a reply, an error, a silence) and keeps the statistics; what is printed about it is in
-`apps.ping_report`. Time is the node's, so that it runs in virtual time too. When it stops is iputils' ping(8)'s way. It
+`apps.ping.report`. Time is the node's, so that it runs in virtual time too. When it stops is iputils' ping(8)'s way. It
 refuses IPv6 and ping's rarer options.
 """
 

@@ -1,7 +1,7 @@
 """One http request, parsed and answered by the standard library's http.server: the head here, the body in pieces.
 
-GET and HEAD, of a file (`services.directory`) or of the greeting. What is not a request is answered with an error and
-the end of the connection. It refuses bodies: a request that brings one is answered and the connection closed.
+GET and HEAD, of a file (`services.http.directory`) or of the greeting. What is not a request is answered with an error
+and the end of the connection. It refuses bodies: a request that brings one is answered and the connection closed.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from io import BytesIO
 from typing import Any
 
 from services.chargen import characters
-from services.directory import Body, Directory, Elsewhere, File, Refused
-from services.http_conditions import decide
+from services.http.conditions import decide
+from services.http.directory import Body, Directory, Elsewhere, File, Refused
 from services.service import Address
 
 MAX_BYTES = 10**12

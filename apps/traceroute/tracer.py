@@ -2,7 +2,7 @@
 
 Probes are UDP datagrams to ports where nobody listens, or ICMP echo requests; a raw ICMP socket hears what becomes of
 them. `Tracer.run` yields each probe in its turn, as soon as it is answered or given up, while others are on their way;
-what is printed about it is in `apps.traceroute_report`. When a probe is given up is Linux's traceroute(8)'s way. Time
+what is printed about it is in `apps.traceroute.report`. When a probe is given up is Linux's traceroute(8)'s way. Time
 is the node's. It refuses IPv6 and probes of TCP.
 """
 

@@ -1,0 +1,90 @@
+"""What is asked of nc and what comes of it, as data: netcat's options by their long names, ports tried, who came."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+@dataclass
+class Options:
+    """netcat's, by their long names: times in seconds, None for none."""
+
+    host: str = ""
+    ports: list[int] = field(default_factory=list)
+    listen: bool = False  # -l
+    udp: bool = False  # -u
+    scan: bool = False  # -z
+    verbose: bool = False  # -v
+    wait: float | None = None  # -w: for connections, and for silence
+    keep: bool = False  # -k
+    shutdown: bool = False  # -N
+    numeric: bool = False  # -n
+    source: str = ""  # -s
+    source_port: int = 0  # -p
+    quit_after: float | None = None  # -q
+    crlf: bool = False  # -C
+    broadcast: bool = False  # -b
+
+    def check(self) -> None:
+        """Raise NcError for what does not go together."""
+        if self.scan and self.listen:
+            raise NcError(None, "cannot use -z and -l")
+        if self.keep and not self.listen:
+            raise NcError(None, "must use -l with -k")
+        if not self.ports:
+            raise NcError(None, "missing port number")
+        if not self.host and not self.listen:
+            raise NcError(None, "missing host")
+        if self.wait is not None and not 0 <= self.wait <= 86400 * 365:
+            raise NcError(None, f"timeout is from 0 to {86400 * 365}, not {self.wait}")
+
+    @property
+    def protocol(self) -> str:
+        return "udp" if self.udp else "tcp"
+
+
+class Attempt(NamedTuple):
+    """One port that was connected to, or not: `error` is empty or why not."""
+
+    host: str
+    address: str
+    port: int
+    protocol: str
+    error: str
+    is_timeout: bool = False
+
+
+@dataclass
+class NcResult:
+    """What came of it. True if a connection was made, or accepted, or a port that was scanned is open."""
+
+    protocol: str = "tcp"
+    sent: int = 0  # bytes
+    received_bytes: int = 0
+    received: bytes = b""  # only if data was given: otherwise it has been printed
+    attempts: list[Attempt] = field(default_factory=list)
+    peers: list[tuple[str, int]] = field(default_factory=list)  # who connected to us
+    is_interrupted: bool = False
+    is_streamed: bool = True  # it has been printed as it happened: the prompt need not show it again
+
+    @property
+    def open_ports(self) -> list[int]:
+        return [a.port for a in self.attempts if not a.error]
+
+    def __bool__(self) -> bool:
+        return bool(self.open_ports or self.peers)
+
+    def __repr__(self) -> str:
+        if not self and self.attempts:
+            return f"<nc {self.attempts[-1].host}: {self.attempts[-1].error}>"
+        who = " ".join(f"{host} {port}" for host, port in self.peers[-1:])
+        who = who or " ".join([a.host for a in self.attempts[:1]] + [str(port) for port in self.open_ports])
+        return f"<nc {who or 'nobody'}: {self.sent} bytes sent, {self.received_bytes} received>"
+
+
+class NcError(OSError):
+    """It cannot go on. The text is netcat's own, without its name."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
