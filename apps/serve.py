@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
 
 from apps.registry import App, register
+from apps.station import Station
 from services import KINDS, parse_name
-
-if TYPE_CHECKING:
-    from apps.node import Node
 
 USAGE = "usage: serve NAME[:PORT][=SETTING]..."
 
@@ -25,7 +22,7 @@ At the prompt, services.start('echo') does so without waiting. The services are
 )
 
 
-def command(node: Node, arguments: list[str]) -> int:
+def command(node: Station, arguments: list[str]) -> int:
     if arguments in (["-h"], ["--help"]):
         print(f"{USAGE}\n{MANUAL}")
         return 0

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import errno
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from stack.net import Net
 from stack.port import Endpoint, Options, Port, error
 from stack.wire.address import BROADCAST4, is_unspecified
-
-if TYPE_CHECKING:
-    from stack.stack import Stack
 
 OVERHEAD = 512  # bytes a queued datagram counts beside its own, so that empty ones fill a buffer too
 NO_ADDRESS = bytes(4)
@@ -32,8 +30,8 @@ class Datagram(NamedTuple):
 
 
 class DatagramPort(Port):
-    def __init__(self, stack: Stack) -> None:
-        super().__init__(stack, Options(rcvbuf=stack.config.udp_rcvbuf, sndbuf=stack.config.udp_rcvbuf))
+    def __init__(self, net: Net) -> None:
+        super().__init__(net, Options(rcvbuf=net.config.udp_rcvbuf, sndbuf=net.config.udp_rcvbuf))
         self._queue: deque[Datagram] = deque()
         self._queued = 0  # bytes, OVERHEAD included
         self._read_shut = False
@@ -96,11 +94,12 @@ class DatagramPort(Port):
     def _is_broadcast(self, destination: bytes) -> bool:
         if destination == BROADCAST4:
             return True
-        return any(self.stack.ipv4.is_broadcast(i, destination) for i in self.stack.interfaces if not i.is_loopback)
+        ip = self.net.ip_for(destination)
+        return any(ip.is_broadcast(i, destination) for i in self.net.interfaces if not i.is_loopback)
 
     def _check_local(self, address: bytes) -> None:
         """Raise EADDRNOTAVAIL unless a port may be bound at `address`."""
-        if not is_unspecified(address) and not self.stack.may_bind(address):
+        if not is_unspecified(address) and not self.net.may_bind(address):
             raise error(errno.EADDRNOTAVAIL)
 
 
@@ -108,4 +107,4 @@ def source_of(port: Port, destination: bytes) -> bytes:
     """The address a datagram to `destination` is sent from: the one bound, else the route's. Raises ENETUNREACH."""
     if port.local is not None and not is_unspecified(port.local.address):
         return port.local.address
-    return port.stack.ipv4.source_for(destination)
+    return port.net.ip_for(destination).source_for(destination)

@@ -24,8 +24,9 @@ from typing import Any
 
 from stack import collector, interrupt
 from stack.events import Dropped
+from stack.frame import OutFrame
 from stack.hold import Hold, Task
-from stack.interface import Interface, OutFrame
+from stack.interface import Interface
 from stack.link.device import Device
 from stack.stack import Stack
 from stack.wire.drop import Drop

@@ -7,12 +7,9 @@ only; the core sees an `Interface` and hands back `OutFrame`s that name it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from stack.wire import address as addresses
-
-if TYPE_CHECKING:
-    from stack.events import Event
 
 GSO_NONE = 0
 GSO_TCPV4 = 1
@@ -44,20 +41,6 @@ class Abilities(NamedTuple):
     tso4: bool = False  # cuts a TCP/IPv4 super-segment
     tso6: bool = False
     gso_max: int = 65535  # largest IP packet it takes, bytes
-
-
-class OutFrame(NamedTuple):
-    """A frame to be written: head and payload are sent as one; both are immutable in effect."""
-
-    interface: Interface
-    head: bytes
-    payload: bytes | memoryview
-    offload: Offload | None
-    why: Event | None  # what the stack has to say about it: a Retransmit, say
-
-    @property
-    def size(self) -> int:
-        return len(self.head) + len(self.payload)
 
 
 class InterfaceAddress(NamedTuple):

@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
 
-from stack.events import Dropped, Event, NeighborChange
-from stack.interface import Interface, Offload, OutFrame
+from stack.events import Dropped, NeighborChange
+from stack.frame import OutFrame, Packet
+from stack.interface import Interface
+from stack.net import Net
 from stack.wire import arp, ethernet
 from stack.wire.address import MAC_BROADCAST, MAC_ZERO, is_group_mac, is_unspecified
 from stack.wire.drop import Drop, WireError
-
-if TYPE_CHECKING:
-    from stack.stack import Stack
 
 
 class State(Enum):
@@ -31,15 +29,6 @@ class State(Enum):
     DELAY = 4
     PROBE = 5
     FAILED = 6
-
-
-class Packet(NamedTuple):
-    """An IP packet on its way to a neighbour; offload offsets already count the Ethernet header."""
-
-    head: bytes
-    payload: bytes | memoryview
-    offload: Offload | None
-    why: Event | None
 
 
 class Neighbor:
@@ -68,15 +57,17 @@ class Neighbor:
         self.queued = 0  # bytes
         self.requests = 0
         self.updated_at = now
-        self.timer = cache.stack.timers.timer(lambda now: cache.on_timer(self, now))
+        self.timer = cache.net.timers.timer(lambda now: cache.on_timer(self, now))
 
 
 class Neighbors:
-    """The cache. `on_unreachable(interface, packet, now)` is told of packets whose neighbour failed."""
+    """The cache. `is_claim(interface, message, now)` sees every ARP message first, and says whether it is of no use
+    here; `on_unreachable(interface, packet, now)` is told of packets whose neighbour failed."""
 
-    def __init__(self, stack: Stack, on_unreachable: Callable[[Interface, Packet, float], None]) -> None:
-        self.stack = stack
-        self._on_unreachable = on_unreachable
+    def __init__(self, net: Net, is_claim: Callable[[Interface, arp.Arp, float], bool]) -> None:
+        self.net = net
+        self._is_claim = is_claim
+        self.on_unreachable: Callable[[Interface, Packet, float], None] = lambda interface, packet, now: None
         self._entries: dict[tuple[int, bytes], Neighbor] = {}
 
     def __iter__(self) -> Iterator[Neighbor]:
@@ -98,7 +89,7 @@ class Neighbors:
         elif entry.state is State.STALE:
             # RFC 4861 7.3.3: a stale entry is used, and checked soon after unless something confirms it.
             self._enter(entry, State.DELAY, now)
-            entry.timer.set(now + self.stack.config.arp_delay_first_probe)
+            entry.timer.set(now + self.net.config.arp_delay_first_probe)
             self._transmit(entry, packet, now)
         else:
             if entry.state is State.FAILED:
@@ -119,14 +110,14 @@ class Neighbors:
         # first.
         entry.queue.append(packet)
         entry.queued += len(packet.head) + len(packet.payload)
-        while entry.queued > self.stack.config.arp_queue_bytes and len(entry.queue) > 1:
+        while entry.queued > self.net.config.arp_queue_bytes and len(entry.queue) > 1:
             oldest = entry.queue.popleft()
             entry.queued -= len(oldest.head) + len(oldest.payload)
-            self.stack.drop(Dropped(Drop.NEIGHBOR_QUEUE_FULL, entry.interface, True), now)
+            self.net.drop(Dropped(Drop.NEIGHBOR_QUEUE_FULL, entry.interface, True), now)
 
     def _transmit(self, entry: Neighbor, packet: Packet, now: float) -> None:
         head = entry.ethernet_head + packet.head
-        self.stack.transmit(OutFrame(entry.interface, head, packet.payload, packet.offload, packet.why), now)
+        self.net.transmit(OutFrame(entry.interface, head, packet.payload, packet.offload, packet.why), now)
 
     def _solicit(self, entry: Neighbor, now: float) -> None:
         interface = entry.interface
@@ -135,9 +126,9 @@ class Neighbors:
             # RFC 4861 7.3.3: a known neighbour is probed at its own address, an unknown one by broadcast.
             to = entry.mac if entry.state is State.PROBE and entry.mac else MAC_BROADCAST
             message = arp.emit(arp.REQUEST, interface.mac, source, MAC_ZERO, entry.address)
-            self.stack.transmit_to(interface, to, ethernet.ETHERTYPE_ARP, message, now)
+            self.net.transmit_to(interface, to, ethernet.ETHERTYPE_ARP, message, now)
         entry.requests += 1
-        entry.timer.set(now + self.stack.config.arp_retrans_timer)
+        entry.timer.set(now + self.net.config.arp_retrans_timer)
 
     def on_timer(self, entry: Neighbor, now: float) -> None:
         """What the entry's deadline means depends on its state (RFC 4861 7.3.3)."""
@@ -148,7 +139,7 @@ class Neighbors:
             entry.requests = 0
             self._solicit(entry, now)
         elif entry.state is State.INCOMPLETE or entry.state is State.PROBE:
-            if entry.requests < self.stack.config.arp_max_requests:
+            if entry.requests < self.net.config.arp_max_requests:
                 self._solicit(entry, now)
             else:
                 self._fail(entry, now)
@@ -158,8 +149,8 @@ class Neighbors:
         entry.mac = None
         waiting, entry.queue, entry.queued = entry.queue, deque(), 0
         for packet in waiting:
-            self.stack.drop(Dropped(Drop.NEIGHBOR_FAILED, entry.interface, True), now)
-            self._on_unreachable(entry.interface, packet, now)
+            self.net.drop(Dropped(Drop.NEIGHBOR_FAILED, entry.interface, True), now)
+            self.on_unreachable(entry.interface, packet, now)
 
     # --- on the way in
 
@@ -170,7 +161,7 @@ class Neighbors:
             raise WireError(Drop.ARP_MALFORMED)
         if message.sha == interface.mac:
             return  # our own, come back
-        if self.stack.acd.arp_input(interface, message, now):
+        if self._is_claim(interface, message, now):
             return
         known = self._entries.get((interface.index, message.spa))
         is_for_us = any(a.address == message.tpa for a in interface.addresses)
@@ -183,7 +174,7 @@ class Neighbors:
                 # RFC 4861 7.2.3: who asks for us will hear from us soon, so remember it, though unconfirmed.
                 self._learn(self._create(interface, message.spa, now), message.sha, State.STALE, now)
             reply = arp.emit(arp.REPLY, interface.mac, message.tpa, message.sha, message.spa)
-            self.stack.transmit_to(interface, message.sha, ethernet.ETHERTYPE_ARP, reply, now)
+            self.net.transmit_to(interface, message.sha, ethernet.ETHERTYPE_ARP, reply, now)
 
     def _heard(self, entry: Neighbor, message: arp.Arp, is_for_us: bool, now: float) -> None:
         is_answer = message.op == arp.REPLY and is_for_us
@@ -209,13 +200,13 @@ class Neighbors:
     def _reachable(self, entry: Neighbor, now: float) -> None:
         self._enter(entry, State.REACHABLE, now)
         # RFC 4861 6.3.2: spread, so that neighbours do not expire together.
-        spread = self.stack.config.rng.uniform(0.5, 1.5)
-        entry.timer.set(now + self.stack.config.arp_reachable_time * spread)
+        spread = self.net.config.rng.uniform(0.5, 1.5)
+        entry.timer.set(now + self.net.config.arp_reachable_time * spread)
 
     # --- the cache
 
     def _create(self, interface: Interface, address: bytes, now: float) -> Neighbor:
-        if len(self._entries) >= self.stack.config.arp_cache_size:
+        if len(self._entries) >= self.net.config.arp_cache_size:
             self._evict(now)
         entry = Neighbor(interface, address, self, now)
         self._entries[(interface.index, address)] = entry
@@ -228,12 +219,12 @@ class Neighbors:
         entry = self._entries.pop(key)
         entry.timer.cancel()
         for _ in entry.queue:
-            self.stack.drop(Dropped(Drop.NEIGHBOR_QUEUE_FULL, entry.interface, True), now)
+            self.net.drop(Dropped(Drop.NEIGHBOR_QUEUE_FULL, entry.interface, True), now)
 
     def _enter(self, entry: Neighbor, state: State, now: float) -> None:
         if entry.state is not state:
             entry.state = state
-            self.stack.emit(NeighborChange(entry.interface, entry.address, entry.mac, state.name), now)
+            self.net.emit(NeighborChange(entry.interface, entry.address, entry.mac, state.name), now)
 
     def flush(self, interface: Interface) -> None:
         """Forget everybody on this interface."""

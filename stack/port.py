@@ -9,13 +9,11 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from stack.config import Config
+from stack.net import Net
 from stack.wire.address import format_endpoint, is_unspecified
-
-if TYPE_CHECKING:
-    from stack.stack import Stack
 
 
 class Endpoint(NamedTuple):
@@ -83,15 +81,15 @@ class Options:
 class Port:
     """The part every kind of port has. Subclasses say what readable and writable mean."""
 
-    def __init__(self, stack: Stack, options: Options) -> None:
-        self.stack = stack
+    def __init__(self, net: Net, options: Options) -> None:
+        self.net = net
         self.options = options
         self.watchers: list[Callable[[], None]] = []
         self.local: Endpoint | None = None
         self.remote: Endpoint | None = None
         self.is_closed = False
         self._error = 0
-        self._is_ready_queued = False
+        self.is_ready_queued = False
 
     def readable(self) -> bool:
         raise NotImplementedError
@@ -121,9 +119,9 @@ class Port:
 
     def ready_changed(self) -> None:
         """Tell the engine, once a batch, that readiness may have changed."""
-        if not self._is_ready_queued:
-            self._is_ready_queued = True
-            self.stack.ready.append(self)
+        if not self.is_ready_queued:
+            self.is_ready_queued = True
+            self.net.ready.append(self)
 
 
 P = TypeVar("P", bound=Port)

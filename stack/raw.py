@@ -7,34 +7,31 @@ module; what it receives starts at the IP header.
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 from stack.datagram import Datagram, DatagramPort, source_of
 from stack.events import Dropped
 from stack.interface import Interface
+from stack.ip.transport import IcmpError
+from stack.net import Net
 from stack.port import Endpoint, error
 from stack.wire import ipv4
 from stack.wire.address import is_unspecified
 from stack.wire.drop import Drop
-
-if TYPE_CHECKING:
-    from stack.ip.icmp import IcmpError
-    from stack.stack import Stack
 
 PROTOCOL_RAW = 255  # IPPROTO_RAW: sends any protocol, receives none
 MAX_PAYLOAD = 65_515  # 65,535 less the IPv4 header
 
 
 class Raw:
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
+    def __init__(self, net: Net) -> None:
+        self.net = net
         self.ports: dict[int, list[RawPort]] = {}  # by protocol
 
     def open(self, protocol: int) -> RawPort:
         """A port for one IP protocol, 0 to 255. Raises EPROTONOSUPPORT."""
         if not 0 < protocol <= 255:
             raise error(errno.EPROTONOSUPPORT)
-        port = RawPort(self.stack, self, protocol)
+        port = RawPort(self.net, self, protocol)
         self.ports.setdefault(protocol, []).append(port)
         return port
 
@@ -57,7 +54,7 @@ class Raw:
             if port.matches(packet.src, packet.dst):
                 taken = True
                 if not port.deliver(received):
-                    self.stack.drop(Dropped(Drop.RECEIVE_BUFFER_FULL, interface, False, "raw socket"), now)
+                    self.net.drop(Dropped(Drop.RECEIVE_BUFFER_FULL, interface, False, "raw socket"), now)
         return taken
 
     def on_icmp_error(self, report: IcmpError, now: float) -> None:
@@ -68,8 +65,8 @@ class Raw:
 
 
 class RawPort(DatagramPort):
-    def __init__(self, stack: Stack, protocols: Raw, protocol: int) -> None:
-        super().__init__(stack)
+    def __init__(self, net: Net, protocols: Raw, protocol: int) -> None:
+        super().__init__(net)
         self._protocols = protocols
         self.protocol = protocol
         self.options.header_included = protocol == PROTOCOL_RAW
@@ -98,9 +95,9 @@ class RawPort(DatagramPort):
         self._check_send(remote.address)
         payload = bytes(data)
         if self.options.header_included:
-            self.stack.ipv4.output_with_header(payload, now)
+            self.net.ip_for(remote.address).output_with_header(payload, now)
         else:
-            self.stack.ipv4.output(
+            self.net.ip_for(remote.address).output(
                 self.protocol, source_of(self, remote.address), remote.address, payload, b"", now,
                 ttl=self.options.ttl, tos=self.options.tos,
             )  # fmt: skip

@@ -24,8 +24,9 @@ from typing import Any
 
 from stack import collector, interrupt
 from stack.config import Config
+from stack.frame import OutFrame
 from stack.hold import Hold
-from stack.interface import Abilities, Interface, OutFrame
+from stack.interface import Abilities, Interface
 from stack.link.cable import Cable
 from stack.stack import Stack
 from stack.wire.address import ANY4, parse_ip, parse_prefix

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 from stack.datagram import Datagram, DatagramPort, source_of
 from stack.interface import Interface
+from stack.ip.transport import IcmpError
+from stack.net import Net
 from stack.port import Bindings, Endpoint, Port, error
 from stack.wire import ipv4, udp
 from stack.wire.address import ANY4, is_multicast, is_unspecified
 from stack.wire.drop import Drop, WireError
-
-if TYPE_CHECKING:
-    from stack.ip.icmp import IcmpError
-    from stack.stack import Stack
 
 MAX_PAYLOAD = 65_507  # 65,535 less the IPv4 and UDP headers
 CSUM_OFFSET = 6
@@ -23,24 +20,23 @@ CSUM_OFFSET = 6
 class Udp:
     """The protocol: who is bound where, and what arrives for them."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
-        self.bindings = Bindings(stack.config)
+    def __init__(self, net: Net) -> None:
+        self.net = net
+        self.bindings = Bindings(net.config)
 
     def open(self) -> UdpPort:
-        return UdpPort(self.stack, self)
+        return UdpPort(self.net, self)
 
     def input(self, interface: Interface, packet: ipv4.Ipv4, data: memoryview, verified: bool, now: float) -> None:
         datagram = udp.parse(packet.payload, packet.src, packet.dst, verified)
         source = Endpoint(packet.src, datagram.src_port)
         received = Datagram(bytes(datagram.payload), source, packet.dst, packet.ttl, packet.tos, now)
-        to_many = is_multicast(packet.dst) or (
-            not interface.is_loopback and self.stack.ipv4.is_broadcast(interface, packet.dst)
-        )
+        ip = self.net.ip_for(packet.dst)
+        to_many = is_multicast(packet.dst) or (not interface.is_loopback and ip.is_broadcast(interface, packet.dst))
         ports = self._matching(Endpoint(packet.dst, datagram.dst_port), source, to_many)
         if not ports:
             # RFC 1122 4.1.3.1: SHOULD send port unreachable.
-            self.stack.icmp.port_unreachable(interface, packet, data, now)
+            ip.port_unreachable(interface, packet, data, now)
             raise WireError(Drop.UDP_PORT_CLOSED)
         delivered = [port.deliver(received) for port in ports]
         if not any(delivered):
@@ -78,8 +74,8 @@ class Udp:
 
 
 class UdpPort(DatagramPort):
-    def __init__(self, stack: Stack, protocol: Udp) -> None:
-        super().__init__(stack)
+    def __init__(self, net: Net, protocol: Udp) -> None:
+        super().__init__(net)
         self._protocol = protocol
 
     def bind(self, address: bytes, port: int, now: float) -> None:
@@ -92,7 +88,7 @@ class UdpPort(DatagramPort):
     def connect(self, address: bytes, port: int, now: float) -> None:
         """Fix the other end: only its datagrams are received and its errors reported. Raises ENETUNREACH, EACCES."""
         if is_unspecified(address):
-            address = self.stack.loopback_address  # as Linux: "this host"
+            address = self.net.loopback_address  # as Linux: "this host"
         if not self.options.broadcast and self._is_broadcast(address):
             raise error(errno.EACCES, "broadcast needs SO_BROADCAST")
         source = source_of(self, address)
@@ -114,7 +110,7 @@ class UdpPort(DatagramPort):
             raise error(errno.EINVAL, "port 0")
         if len(data) > MAX_PAYLOAD:
             raise error(errno.EMSGSIZE)
-        address = self.stack.loopback_address if is_unspecified(remote.address) else remote.address
+        address = self.net.loopback_address if is_unspecified(remote.address) else remote.address
         self._check_send(address)
         source = source_of(self, address)
         if self.local is None:
@@ -122,7 +118,7 @@ class UdpPort(DatagramPort):
         assert self.local is not None
         payload = bytes(data)
         head = udp.emit(source, address, self.local.port, remote.port, payload, partial=True)
-        self.stack.ipv4.output(
+        self.net.ip_for(address).output(
             ipv4.PROTOCOL_UDP, source, address, head, payload, now,
             ttl=self.options.ttl, tos=self.options.tos, csum_offset=CSUM_OFFSET,
         )  # fmt: skip

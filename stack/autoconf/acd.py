@@ -8,16 +8,12 @@ not taken.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from stack.events import AddressConflict, AddressReady
 from stack.interface import Interface, InterfaceAddress
+from stack.net import Net
 from stack.wire import arp, ethernet
 from stack.wire.address import ANY4, MAC_BROADCAST, MAC_ZERO
-
-if TYPE_CHECKING:
-    from stack.stack import Stack
-
 
 # How a claim ended: who has the address, or None if it is ours; and when.
 Told = Callable[[bytes | None, float], None]
@@ -34,7 +30,7 @@ class Claim:
         told: Told | None,
         now: float,
     ) -> None:
-        config = acd.stack.config
+        config = acd.net.config
         self.interface = interface
         self.wanted = wanted
         self.told = told
@@ -42,22 +38,23 @@ class Claim:
         self.probes_left = config.acd_probe_num
         self.announcements_left = config.acd_announce_num
         self.defended_at: float | None = None
-        self.timer = acd.stack.timers.timer(lambda now: acd.on_timer(self, now))
+        self.timer = acd.net.timers.timer(lambda now: acd.on_timer(self, now))
         # RFC 5227 2.1.1: hosts that are switched on together should not probe together.
         self.timer.set(now + config.rng.uniform(0.0, config.acd_probe_wait))
 
 
 class AddressConflictDetection:
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
+    def __init__(self, net: Net) -> None:
+        self.net = net
         self._claims: dict[tuple[int, bytes], Claim] = {}
 
     def claim(self, interface: Interface, wanted: InterfaceAddress, now: float, told: Told | None = None) -> None:
         """Begin probing; `AddressReady` or `AddressConflict` follows, and `told` is called."""
+        self.release(interface, wanted.address)  # a second claim takes the first one's place
         claim = Claim(self, interface, wanted, told, now)
         self._claims[(interface.index, wanted.address)] = claim
         interface.tentative.append(wanted)
-        if claim.probes_left == 0 or self.stack.config.acd_probe_wait == 0:
+        if claim.probes_left == 0 or self.net.config.acd_probe_wait == 0:
             self.on_timer(claim, now)
 
     def release(self, interface: Interface, address: bytes) -> None:
@@ -68,7 +65,7 @@ class AddressConflictDetection:
                 interface.tentative.remove(claim.wanted)
 
     def on_timer(self, claim: Claim, now: float) -> None:
-        config = self.stack.config
+        config = self.net.config
         if claim.probes_left > 0:
             # RFC 5227 2.1.1: the sender's IP address is all zero, so that nobody's cache is touched.
             self._broadcast(claim, ANY4, now)
@@ -79,8 +76,8 @@ class AddressConflictDetection:
         if not claim.is_ours:
             claim.is_ours = True
             claim.interface.tentative.remove(claim.wanted)
-            self.stack.install_address(claim.interface, claim.wanted, now)
-            self.stack.emit(AddressReady(claim.interface, claim.wanted.address, claim.wanted.prefixlen), now)
+            self.net.install_address(claim.interface, claim.wanted, now)
+            self.net.emit(AddressReady(claim.interface, claim.wanted.address, claim.wanted.prefixlen), now)
             if claim.told is not None:
                 claim.told(None, now)
         if claim.announcements_left > 0:
@@ -104,7 +101,7 @@ class AddressConflictDetection:
         return False
 
     def _conflict(self, claim: Claim, mac: bytes, now: float) -> None:
-        self.stack.emit(AddressConflict(claim.interface, claim.wanted.address, mac, claim.is_ours), now)
+        self.net.emit(AddressConflict(claim.interface, claim.wanted.address, mac, claim.is_ours), now)
         if not claim.is_ours:
             self.release(claim.interface, claim.wanted.address)
             if claim.told is not None:
@@ -112,10 +109,10 @@ class AddressConflictDetection:
             return
         # RFC 5227 2.4 (c): whoever brought the node up with this address wants it kept; it is defended, but not so
         # often that two who do so flood the link.
-        if claim.defended_at is None or now - claim.defended_at >= self.stack.config.acd_defend_interval:
+        if claim.defended_at is None or now - claim.defended_at >= self.net.config.acd_defend_interval:
             claim.defended_at = now
             self._broadcast(claim, claim.wanted.address, now)
 
     def _broadcast(self, claim: Claim, sender: bytes, now: float) -> None:
         message = arp.emit(arp.REQUEST, claim.interface.mac, sender, MAC_ZERO, claim.wanted.address)
-        self.stack.transmit_to(claim.interface, MAC_BROADCAST, ethernet.ETHERTYPE_ARP, message, now)
+        self.net.transmit_to(claim.interface, MAC_BROADCAST, ethernet.ETHERTYPE_ARP, message, now)

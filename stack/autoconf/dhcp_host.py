@@ -8,19 +8,18 @@ to everybody, and UDP for port 68 is taken here, whatever address it is for, on 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from stack.autoconf.acd import AddressConflictDetection
 from stack.autoconf.dhcpv4 import Claim, Client, Configure, Send, State, Withdraw
 from stack.autoconf.lease import Known, Lease
 from stack.interface import Interface, InterfaceAddress
+from stack.neighbor import Neighbors
 from stack.neighbor import State as NeighborState
+from stack.net import Ip, Net
 from stack.route import Route
 from stack.wire import dhcpv4, ethernet, ipv4, udp
 from stack.wire.address import ANY4, BROADCAST4, MAC_BROADCAST
 from stack.wire.dhcpv4 import CLIENT_PORT, SERVER_PORT
-
-if TYPE_CHECKING:
-    from stack.stack import Stack
 
 PORT_68 = CLIENT_PORT.to_bytes(2, "big")
 RELEASE_STEP = 0.02  # seconds between two looks whether the RELEASE has left
@@ -37,15 +36,18 @@ class Running:
         self.leaving: Lease | None = None  # given back, but its RELEASE waits for ARP
         self.steps_left = 0
         self.is_busy = False
-        self.timer = dhcp.stack.timers.timer(lambda now: dhcp.on_timer(self, now))
-        self.parting = dhcp.stack.timers.timer(lambda now: dhcp.on_parting(self, now))
+        self.timer = dhcp.net.timers.timer(lambda now: dhcp.on_timer(self, now))
+        self.parting = dhcp.net.timers.timer(lambda now: dhcp.on_parting(self, now))
 
 
 class Dhcp:
     """Iterates over the clients there are."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
+    def __init__(self, net: Net, acd: AddressConflictDetection, ip: Ip, neighbors: Neighbors) -> None:
+        self.net = net
+        self.acd = acd
+        self.ip = ip
+        self.neighbors = neighbors
         self._running: dict[Interface, Running] = {}
 
     def __iter__(self) -> Iterator[Client]:
@@ -75,7 +77,7 @@ class Dhcp:
         if not hostname.isascii() or len(hostname) > 255:
             raise ValueError(f"a host name has at most 255 ASCII characters, not {hostname!r}")
         self.stop(interface, now)
-        running = Running(Client(interface, self.stack.config, hostname, client_id), self)
+        running = Running(Client(interface, self.net.config, hostname, client_id), self)
         self._running[interface] = running
         running.client.start(known, now)
         self._carry_out(running, now)
@@ -118,7 +120,7 @@ class Dhcp:
         datagram = udp.parse(packet.payload, packet.src, packet.dst, verified)
         dropped = running.client.input(dhcpv4.parse(datagram.payload), now)
         if dropped is not None:
-            self.stack.drop(dropped, now)
+            self.net.drop(dropped, now)
         self._carry_out(running, now)
         return True
 
@@ -145,7 +147,7 @@ class Dhcp:
             elif isinstance(order, Withdraw):
                 self._withdraw(running, order.lease, now)
             else:
-                self.stack.emit(order, now)
+                self.net.emit(order, now)
         running.is_busy = False
         if client.wake_at is None:
             running.timer.cancel()
@@ -153,14 +155,13 @@ class Dhcp:
             running.timer.set(client.wake_at)
 
     def _send(self, interface: Interface, order: Send, now: float) -> None:
-        stack = self.stack
         head = udp.emit(order.src, order.dst, CLIENT_PORT, SERVER_PORT, order.payload)
         if order.dst != BROADCAST4:
-            stack.output_quietly(ipv4.PROTOCOL_UDP, order.src, order.dst, head, order.payload, now)
+            self.ip.output_quietly(ipv4.PROTOCOL_UDP, order.src, order.dst, head, order.payload, now)
             return
         # RFC 2131 4.1: to everybody on this link, whether or not there is a route, or an address to send from.
         packet = ipv4.emit(order.src, order.dst, ipv4.PROTOCOL_UDP, len(head) + len(order.payload)) + head
-        stack.transmit_to(interface, MAC_BROADCAST, ethernet.ETHERTYPE_IPV4, packet + order.payload, now)
+        self.net.transmit_to(interface, MAC_BROADCAST, ethernet.ETHERTYPE_IPV4, packet + order.payload, now)
 
     def _claim(self, running: Running, lease: Lease, now: float) -> None:
         client = running.client
@@ -176,7 +177,7 @@ class Dhcp:
                 client.on_conflict(mac, now)
             self._carry_out(running, now)
 
-        self.stack.add_address(client.interface, lease.address, lease.prefixlen, now, told)
+        self.acd.claim(client.interface, wanted, now, told)
 
     def _configure(self, running: Running, lease: Lease) -> None:
         interface = running.client.interface
@@ -184,7 +185,7 @@ class Dhcp:
         for route in lease.routes:
             gateway = None if route.router == ANY4 else route.router
             running.routes.append(
-                self.stack.routes.add(route.network, route.prefixlen, gateway, interface, source=lease.address)
+                self.net.routes.add(route.network, route.prefixlen, gateway, interface, source=lease.address)
             )
         # A device that was opened for less does not carry more.
         interface.mtu = min(lease.mtu or running.link_mtu, running.link_mtu)
@@ -195,14 +196,15 @@ class Dhcp:
             return
         self._remove_routes(running)
         running.client.interface.mtu = running.link_mtu
-        self.stack.remove_address(running.client.interface, lease.address, now)
+        self.acd.release(running.client.interface, lease.address)
+        self.net.uninstall_address(running.client.interface, lease.address)
 
     def on_parting(self, running: Running, now: float) -> None:
         """Go, unless the RELEASE still waits for the server's hardware address."""
         lease = running.leaving
         if lease is not None:
-            hop = self.stack.route_to(lease.server)
-            neighbor = self.stack.neighbors.lookup(hop.interface, hop.address) if hop is not None else None
+            hop = self.net.route_to(lease.server)
+            neighbor = self.neighbors.lookup(hop.interface, hop.address) if hop is not None else None
             if running.steps_left > 0 and neighbor is not None and neighbor.state is NeighborState.INCOMPLETE:
                 running.steps_left -= 1
                 running.parting.set(now + RELEASE_STEP)
@@ -214,6 +216,6 @@ class Dhcp:
 
     def _remove_routes(self, running: Running) -> None:
         for route in running.routes:
-            if route in self.stack.routes:
-                self.stack.routes.remove(route)
+            if route in self.net.routes:
+                self.net.routes.remove(route)
         running.routes.clear()

@@ -6,60 +6,21 @@ echo request is answered from its own bytes, whatever they are.
 
 from __future__ import annotations
 
-import errno
+from collections.abc import Mapping
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
 
 from stack.events import Dropped
 from stack.interface import Interface
+from stack.ip.transport import IcmpError, Taps, Transport
+from stack.net import Ip, Net
 from stack.wire import icmpv4, ipv4
 from stack.wire.address import is_multicast, is_unspecified
 from stack.wire.drop import Drop, WireError
 
-if TYPE_CHECKING:
-    from stack.stack import Stack
-
 QUOTED = 548  # RFC 1812 4.3.2.3: as much of the original as fits in 576 bytes
-
-# RFC 1122 4.1.3.3, 4.2.3.9 and icmp(7): what a socket is told, by code of Destination Unreachable.
-UNREACHABLE_ERRNO = {
-    0: errno.ENETUNREACH,
-    1: errno.EHOSTUNREACH,
-    2: errno.ENOPROTOOPT,
-    3: errno.ECONNREFUSED,
-    4: errno.EMSGSIZE,
-    5: errno.EOPNOTSUPP,
-    6: errno.ENETUNREACH,
-    7: errno.EHOSTDOWN,
-    8: errno.ENONET,
-    9: errno.ENETUNREACH,
-    10: errno.EHOSTUNREACH,
-    11: errno.ENETUNREACH,
-    12: errno.EHOSTUNREACH,
-    13: errno.EHOSTUNREACH,
-    14: errno.EHOSTUNREACH,
-    15: errno.EHOSTUNREACH,
-}
-
 
 # RFC 6633 does away with source quench, and redirects are not believed: a host with one gateway has no use for them.
 REPORTED = frozenset({icmpv4.DESTINATION_UNREACHABLE, icmpv4.TIME_EXCEEDED, icmpv4.PARAMETER_PROBLEM})
-
-
-class IcmpError(NamedTuple):
-    """An error about a packet we sent. `mtu` is the next hop's, for 'fragmentation needed', else 0."""
-
-    type: int
-    code: int
-    mtu: int
-    reporter: bytes  # who says so
-    original: ipv4.Ipv4  # our packet's header; its payload is what was quoted
-
-    @property
-    def errno(self) -> int:
-        if self.type == icmpv4.DESTINATION_UNREACHABLE:
-            return UNREACHABLE_ERRNO.get(self.code, errno.EHOSTUNREACH)
-        return errno.EHOSTUNREACH if self.type == icmpv4.TIME_EXCEEDED else errno.EPROTO
 
 
 class RateLimit:
@@ -79,8 +40,11 @@ class RateLimit:
 
 
 class Icmp:
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
+    def __init__(self, net: Net, ip: Ip, transports: Mapping[int, Transport], taps: Taps) -> None:
+        self.net = net
+        self.ip = ip
+        self._transports = transports
+        self._taps = taps
         self._limit = RateLimit()
 
     # --- in
@@ -103,31 +67,27 @@ class Icmp:
     def _echo(self, interface: Interface, packet: ipv4.Ipv4, message: icmpv4.Icmp, now: float) -> None:
         # RFC 1122 3.2.2.6: an echo to a broadcast or multicast address MAY be discarded, and is.
         if is_multicast(packet.dst) or (
-            not interface.is_loopback and self.stack.ipv4.is_broadcast(interface, packet.dst)
+            not interface.is_loopback and self.ip.is_broadcast(interface, packet.dst)
         ):
             raise WireError(Drop.ICMP_BROADCAST)
-        if self.stack.config.icmp_echo_ignore_all or is_unspecified(packet.src):
+        if self.net.config.icmp_echo_ignore_all or is_unspecified(packet.src):
             return
         reply = icmpv4.emit(icmpv4.ECHO_REPLY, 0, message.rest, message.payload)
         # The reply comes from the address that was asked.
-        self.stack.output_quietly(ipv4.PROTOCOL_ICMP, packet.dst, packet.src, reply, b"", now, tos=packet.tos)
+        self.ip.output_quietly(ipv4.PROTOCOL_ICMP, packet.dst, packet.src, reply, b"", now, tos=packet.tos)
 
     def _error(self, packet: ipv4.Ipv4, message: icmpv4.Icmp, now: float) -> None:
         try:
             original = ipv4.fields(message.payload)
         except WireError:
             raise WireError(Drop.ICMP_MALFORMED) from None
-        if original.version != 4 or original.ihl < 5 or original.src not in self.stack.own_addresses:
+        if original.version != 4 or original.ihl < 5 or original.src not in self.net.own_addresses:
             raise WireError(Drop.ICMP_NO_SOCKET)
         report = IcmpError(message.type, message.code, message.mtu, packet.src, original)
-        stack = self.stack
-        if original.protocol == ipv4.PROTOCOL_TCP:
-            known = stack.tcp.on_icmp_error(report, now)
-        elif original.protocol == ipv4.PROTOCOL_UDP:
-            known = stack.udp.on_icmp_error(report, now)
-        else:
-            known = True  # raw sockets have seen the message itself
-        stack.raw.on_icmp_error(report, now)
+        transport = self._transports.get(original.protocol)
+        # Without a transport it is about a raw socket's packet, and those have seen the message itself.
+        known = transport is None or transport.on_icmp_error(report, now)
+        self._taps.on_icmp_error(report, now)
         if not known:
             raise WireError(Drop.ICMP_NO_SOCKET)
 
@@ -145,18 +105,18 @@ class Icmp:
         # RFC 1122 3.2.2: never about an ICMP error, a broadcast, a later fragment, or a source that is no single host.
         if (
             is_multicast(packet.dst)
-            or (not interface.is_loopback and self.stack.ipv4.is_broadcast(interface, packet.dst))
+            or (not interface.is_loopback and self.ip.is_broadcast(interface, packet.dst))
             or is_unspecified(packet.src)
             or packet.fragment_offset
         ):
             return
-        config = self.stack.config
+        config = self.net.config
         if not self._limit.take(config.icmp_rate, config.icmp_burst, now):
-            self.stack.drop(Dropped(Drop.RATE_LIMITED, interface, True, "ICMP error"), now)
+            self.net.drop(Dropped(Drop.RATE_LIMITED, interface, True, "ICMP error"), now)
             return
         quoted = bytes(data[: min(len(data), packet.total_length, QUOTED)])
         error = icmpv4.emit(type_, code, bytes(4), quoted)
-        self.stack.output_quietly(ipv4.PROTOCOL_ICMP, packet.dst, packet.src, error, b"", now, tos=0xC0)
+        self.ip.output_quietly(ipv4.PROTOCOL_ICMP, packet.dst, packet.src, error, b"", now, tos=0xC0)
 
     def host_unreachable_locally(self, interface: Interface, packet: bytes, now: float) -> None:
         """Tell our own sender that the next hop did not answer, with the message a router would have sent."""
@@ -165,7 +125,7 @@ class Icmp:
         if source is None or (original.protocol == ipv4.PROTOCOL_ICMP and _is_icmp_error(original)):
             return
         error = icmpv4.emit(icmpv4.DESTINATION_UNREACHABLE, icmpv4.HOST_UNREACHABLE, bytes(4), packet[:QUOTED])
-        self.stack.output_quietly(ipv4.PROTOCOL_ICMP, source, original.src, error, b"", now, tos=0xC0)
+        self.ip.output_quietly(ipv4.PROTOCOL_ICMP, source, original.src, error, b"", now, tos=0xC0)
 
 
 def _is_icmp_error(packet: ipv4.Ipv4) -> bool:

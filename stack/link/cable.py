@@ -16,7 +16,8 @@ from heapq import heappop, heappush
 from typing import Any
 
 from stack.config import Random
-from stack.interface import GSO_NONE, Interface, Offload, OutFrame
+from stack.frame import OutFrame
+from stack.interface import GSO_NONE, Interface, Offload
 from stack.link import offload as offloading
 
 _NOWHERE = Interface("cable", bytes(6))

@@ -12,7 +12,8 @@ import socket
 import threading
 from collections.abc import Sequence
 
-from stack.interface import Abilities, Offload, OutFrame
+from stack.frame import OutFrame
+from stack.interface import Abilities, Offload
 from stack.link.cable import Cable
 
 # What an end takes when the cable carries TCP super-segments as a kernel's veth does.

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from stack.interface import Abilities, Offload, OutFrame
+from stack.frame import OutFrame
+from stack.interface import Abilities, Offload
 
 
 class Device(Protocol):

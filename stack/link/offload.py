@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from struct import Struct
 
-from stack.interface import GSO_ECN, GSO_NONE, GSO_TCPV4, Abilities, Offload, OutFrame
+from stack.frame import OutFrame
+from stack.interface import GSO_ECN, GSO_NONE, GSO_TCPV4, Abilities, Offload
 from stack.wire.checksum import ones_sum, pseudo_header_sum
 
 ETHERNET_LENGTH = 14

@@ -14,7 +14,8 @@ import os
 import socket
 import struct
 
-from stack.interface import Abilities, Offload, OutFrame
+from stack.frame import OutFrame
+from stack.interface import Abilities, Offload
 from stack.link import kernel, virtio
 from stack.link.addressing import station_mac
 

@@ -12,7 +12,8 @@ import errno
 import os
 import pwd
 
-from stack.interface import Abilities, Offload, OutFrame
+from stack.frame import OutFrame
+from stack.interface import Abilities, Offload
 from stack.link import kernel, virtio
 from stack.link.addressing import station_mac
 

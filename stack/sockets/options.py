@@ -118,7 +118,7 @@ def _set_ttl(subject: Subject, value: int) -> None:
 
 def _get_ttl(subject: Subject) -> int:
     ttl = subject.options.ttl
-    return subject.port.stack.config.ip_default_ttl if ttl is None else ttl
+    return subject.port.net.config.ip_default_ttl if ttl is None else ttl
 
 
 def _set_tos(subject: Subject, value: int) -> None:
@@ -157,13 +157,13 @@ def _table() -> dict[Key, Option]:
         (IPPROTO_TCP, "TCP_NODELAY"): _flag("nodelay", TcpPort),
         (IPPROTO_TCP, "TCP_MAXSEG"): _count("maxseg", 88, 32767, lambda x: 536),
         (IPPROTO_TCP, "TCP_KEEPIDLE"): _count(
-            "keepalive_time", 1, 32767, lambda x: x.port.stack.config.tcp_keepalive_time
+            "keepalive_time", 1, 32767, lambda x: x.port.net.config.tcp_keepalive_time
         ),
         (IPPROTO_TCP, "TCP_KEEPINTVL"): _count(
-            "keepalive_interval", 1, 32767, lambda x: x.port.stack.config.tcp_keepalive_interval
+            "keepalive_interval", 1, 32767, lambda x: x.port.net.config.tcp_keepalive_interval
         ),
         (IPPROTO_TCP, "TCP_KEEPCNT"): _count(
-            "keepalive_probes", 1, 127, lambda x: x.port.stack.config.tcp_keepalive_probes
+            "keepalive_probes", 1, 127, lambda x: x.port.net.config.tcp_keepalive_probes
         ),
         (IPPROTO_TCP, "TCP_USER_TIMEOUT"): _count("user_timeout", 0, (1 << 31) - 1, lambda x: 0, 0.001),
     }

@@ -284,7 +284,7 @@ class Transfer:
         """How much to hand to TCP before others may have the lock: cutting and summing are dear if the device does not
         do them."""
         remote = self._port.remote
-        hop = self._port.stack.route_to(remote.address) if remote is not None else None
+        hop = self._port.net.route_to(remote.address) if remote is not None else None
         return CHUNK if hop is None or not hop.interface.abilities.tso4 else CHUNK_OFFLOADED
 
     def send(self, data: ReadableBuffer, flags: int = 0, /) -> int:

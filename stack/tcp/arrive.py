@@ -67,7 +67,7 @@ def syn_sent(tcb: Connection, segment: tcp.Tcp, now: float) -> None:
     flags = segment.flags
     # First, check the ACK bit.
     if flags & tcp.ACK and (le(segment.ack, tcb.iss) or gt(segment.ack, tcb.snd_max)):
-        output.reset_stranger(tcb.stack, tcb.local, tcb.remote, segment, now)
+        output.reset_stranger(tcb.net, tcb.local, tcb.remote, segment, now)
         raise WireError(Drop.TCP_ACK)
     # Second, check the RST bit: only one that acknowledges our SYN is believed (RFC 5961 3.2 excepts SYN-SENT).
     if flags & tcp.RST:
@@ -236,7 +236,7 @@ def check_ack(tcb: Connection, segment: tcp.Tcp, window: int, now: float) -> Non
     ack = segment.ack
     if tcb.state is State.SYN_RECEIVED:
         if not (lt(tcb.snd_una, ack) and le(ack, tcb.snd_max)):
-            output.reset_stranger(tcb.stack, tcb.local, tcb.remote, segment, now)
+            output.reset_stranger(tcb.net, tcb.local, tcb.remote, segment, now)
             raise WireError(Drop.TCP_ACK)
         if tcb.listener is not None and tcb.listener.is_full:
             raise WireError(Drop.BACKLOG_FULL)  # as Linux: the handshake ends when there is room, by our SYN,ACK again
@@ -300,9 +300,9 @@ def acknowledge(tcb: Connection, ack: int, now: float) -> int:
         tcb.snd_up = None
     if sent_at is not None:
         tcb.rtt.sample(now - sent_at)
-        if tcb.stack.observers:
+        if tcb.net.observers:
             rtt = tcb.rtt
-            tcb.stack.emit(RttSample(tcb.local, tcb.remote, now - sent_at, rtt.srtt or 0.0, rtt.rto), now)
+            tcb.net.emit(RttSample(tcb.local, tcb.remote, now - sent_at, rtt.srtt or 0.0, rtt.rto), now)
     return moved
 
 
@@ -316,7 +316,7 @@ def new_ack(tcb: Connection, ack: int, now: float) -> None:
         tcb.congestion.on_ack(acked, now)
     if now - tcb.confirmed_at > CONFIRM_INTERVAL:
         tcb.confirmed_at = now
-        tcb.stack.confirm(tcb.remote.address, now)
+        tcb.ip.confirm(tcb.remote.address, now)
     # RFC 6298 5.2, 5.3: off when all is acknowledged, else begun again.
     if tcb.flight > 0:
         tcb.retransmit_timer.set(now + tcb.rtt.rto)
@@ -389,7 +389,7 @@ def acknowledge_later(tcb: Connection, gained: int, had_hole: bool, now: float) 
         tcb.quick_acks = max(0, tcb.quick_acks - 1)
         if not tcb.is_ack_owed:
             tcb.is_ack_owed = True
-            tcb.stack.owing.append(tcb)
+            tcb.protocol.owing.append(tcb)
     elif tcb.ack_timer.at is None:
         tcb.ack_timer.set(now + tcb.config.tcp_delayed_ack)
 

@@ -50,11 +50,11 @@ class Connection:
         now: float,
         after: int | None = None,
     ) -> None:
-        stack = protocol.stack
+        net = protocol.net
         self.protocol = protocol
-        self.stack = stack
-        self.config = stack.config
-        self.ip = stack.ip_for(remote.address)
+        self.net = net
+        self.config = net.config
+        self.ip = net.ip_for(remote.address)
         self.local = local
         self.remote = remote
         self.options = options
@@ -90,8 +90,8 @@ class Connection:
 
         # Receive sequence variables. rcv_adv is the right edge offered: it never moves left.
         self.irs = self.rcv_nxt = self.rcv_adv = 0
-        hop = stack.route_to(remote.address)
-        interface = hop.interface if hop else stack.loopback
+        hop = net.route_to(remote.address)
+        interface = hop.interface if hop else net.loopback
         self.own_mss = self._own_mss(interface.mtu)
         self.gso_max = min(interface.abilities.gso_max, MAX_PACKET)
         self.burst = WHOLE_BURST if interface.abilities.tso4 else CUT_BURST
@@ -113,10 +113,10 @@ class Connection:
 
         self.received_at = now  # when the other end was last heard of
         self.keepalives = 0
-        self.retransmit_timer = stack.timers.timer(lambda now: timers.on_retransmit(self, now))
-        self.ack_timer = stack.timers.timer(lambda now: timers.on_delayed_ack(self, now))
-        self.wait_timer = stack.timers.timer(lambda now: timers.on_wait(self, now))
-        self.keepalive_timer = stack.timers.timer(lambda now: timers.on_keepalive(self, now))
+        self.retransmit_timer = net.timers.timer(lambda now: timers.on_retransmit(self, now))
+        self.ack_timer = net.timers.timer(lambda now: timers.on_delayed_ack(self, now))
+        self.wait_timer = net.timers.timer(lambda now: timers.on_wait(self, now))
+        self.keepalive_timer = net.timers.timer(lambda now: timers.on_keepalive(self, now))
 
     def _own_mss(self, mtu: int) -> int:
         mss = min(mtu, MAX_PACKET) - self.ip.header_length - 20
@@ -175,7 +175,7 @@ class Connection:
             return
         assert allowed(old, state), f"{old.value} -> {state.value}"
         self.state = state
-        self.stack.emit(StateChange(self.local, self.remote, old.value, state.value), now)
+        self.net.emit(StateChange(self.local, self.remote, old.value, state.value), now)
         if self.port is not None:
             self.port.ready_changed()
 
@@ -186,9 +186,9 @@ class Connection:
         self.congestion = Reno(self.mss, self.config.tcp_initial_cwnd)
 
     def emit_cwnd(self, why: str, now: float) -> None:
-        if self.stack.observers:
+        if self.net.observers:
             cc = self.congestion
-            self.stack.emit(CwndChange(self.local, self.remote, cc.cwnd, cc.ssthresh, why), now)
+            self.net.emit(CwndChange(self.local, self.remote, cc.cwnd, cc.ssthresh, why), now)
 
     def established(self, now: float) -> None:
         """Both SYNs are acknowledged."""

@@ -44,14 +44,14 @@ class Listener:
             raise WireError(Drop.TCP_STATE)
         # Second, ACK: bad in LISTEN.
         if flags & tcp.ACK:
-            output.reset_stranger(self.protocol.stack, local, remote, segment, now)
+            output.reset_stranger(self.protocol.net, local, remote, segment, now)
             raise WireError(Drop.TCP_ACK)
         # Third, SYN.
         if not flags & tcp.SYN:
             raise WireError(Drop.TCP_STATE)
         if self.is_full:
             raise WireError(Drop.BACKLOG_FULL)
-        if self.protocol.half_open >= self.protocol.stack.config.tcp_max_syn_backlog:
+        if self.protocol.half_open >= self.protocol.net.config.tcp_max_syn_backlog:
             self._recycle(now)
         child = Connection(self.protocol, local, remote, self.port.options_for_child(), now, after)
         child.listener = self

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stack.events import Dropped, Retransmit
+from stack.net import Net
 from stack.port import Endpoint
 from stack.tcp.state import State
 from stack.tcp.urgent import pointer
@@ -18,7 +19,6 @@ from stack.wire.drop import Drop
 from stack.wire.sequence import diff, gt, le
 
 if TYPE_CHECKING:
-    from stack.stack import Stack
     from stack.tcp.connection import Connection
 
 CSUM_OFFSET = 16
@@ -84,7 +84,7 @@ def send_data(tcb: Connection, now: float) -> None:
         if length == 0 and not is_fin:
             break
         if left == 0:
-            tcb.stack.send_more(tcb)
+            tcb.protocol.send_later(tcb)
             break
         send_segment(tcb, length, is_fin, now)
         if is_fin:
@@ -288,7 +288,7 @@ def emit(
         )  # fmt: skip
     except OSError:
         # The route has gone: the retransmission timer will try again, and in the end give up.
-        tcb.stack.drop(Dropped(Drop.NO_ROUTE, None, True), now)
+        tcb.net.drop(Dropped(Drop.NO_ROUTE, None, True), now)
 
 
 def reset(tcb: Connection, now: float) -> None:
@@ -296,7 +296,7 @@ def reset(tcb: Connection, now: float) -> None:
     emit(tcb, tcb.snd_max, tcp.RST | tcp.ACK, b"", now, window=0)
 
 
-def reset_stranger(stack: Stack, local: Endpoint, remote: Endpoint, segment: tcp.Tcp, now: float) -> None:
+def reset_stranger(net: Net, local: Endpoint, remote: Endpoint, segment: tcp.Tcp, now: float) -> None:
     """Answer a segment that belongs to no connection (RFC 9293 3.10.7.1); never a reset."""
     if segment.flags & tcp.RST:
         return
@@ -307,8 +307,8 @@ def reset_stranger(stack: Stack, local: Endpoint, remote: Endpoint, segment: tcp
         seq, ack, flags = 0, (segment.seq + length) & MASK, tcp.RST | tcp.ACK
     head = tcp.emit(local.address, remote.address, local.port, remote.port, seq, ack, flags, 0, partial=True)
     try:
-        stack.ip_for(remote.address).output(
+        net.ip_for(remote.address).output(
             ipv4.PROTOCOL_TCP, local.address, remote.address, head, b"", now, csum_offset=CSUM_OFFSET
         )
     except OSError:
-        stack.drop(Dropped(Drop.NO_ROUTE, None, True), now)
+        net.drop(Dropped(Drop.NO_ROUTE, None, True), now)

@@ -24,8 +24,8 @@ OPENING = (State.SYN_SENT, State.SYN_RECEIVED)
 
 class TcpPort(Port):
     def __init__(self, protocol: Tcp) -> None:
-        config = protocol.stack.config
-        super().__init__(protocol.stack, Options(rcvbuf=config.tcp_rcvbuf, sndbuf=config.tcp_sndbuf))
+        config = protocol.net.config
+        super().__init__(protocol.net, Options(rcvbuf=config.tcp_rcvbuf, sndbuf=config.tcp_sndbuf))
         self._protocol = protocol
         self.connection: Connection | None = None
         self.listener: Listener | None = None
@@ -55,7 +55,7 @@ class TcpPort(Port):
         """Take a local endpoint; port 0 chooses one. Raises EINVAL, EADDRINUSE, EADDRNOTAVAIL."""
         if self.local is not None:
             raise error(errno.EINVAL, "already bound")
-        if not is_unspecified(address) and not self.stack.may_bind(address):
+        if not is_unspecified(address) and not self.net.may_bind(address):
             raise error(errno.EADDRNOTAVAIL)
         self._protocol.bind(self, address, port)
 
@@ -67,11 +67,11 @@ class TcpPort(Port):
         if self.connection is not None and self.connection.state is not State.CLOSED:
             raise error(errno.EALREADY if self.connection.state in OPENING else errno.EISCONN)
         if is_unspecified(address):
-            address = self.stack.loopback_address  # as Linux: "this host"
+            address = self.net.loopback_address  # as Linux: "this host"
         if port == 0:
             raise error(errno.ECONNREFUSED, "port 0")
         # RFC 9293 3.9.2.3 (MUST-46): an OPEN to what is no single host is an error.
-        if is_multicast(address) or address == BROADCAST4 or address in self.stack.broadcasts:
+        if is_multicast(address) or address == BROADCAST4 or address in self.net.broadcasts:
             raise error(errno.ENETUNREACH)
         remote = Endpoint(address, port)
         local = self._protocol.local_for(self, remote)

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import errno
+from collections import deque
 from struct import Struct
-from typing import TYPE_CHECKING
 
 from stack.interface import Interface
 from stack.ip.icmp import RateLimit
+from stack.ip.transport import IcmpError
+from stack.net import Net
 from stack.port import Bindings, Endpoint, Port, error
 from stack.tcp import output
 from stack.tcp.arrive import arrive
@@ -21,23 +23,21 @@ from stack.wire.address import is_loopback, is_multicast, is_unspecified
 from stack.wire.drop import Drop, WireError
 from stack.wire.sequence import diff, gt
 
-if TYPE_CHECKING:
-    from stack.ip.icmp import IcmpError
-    from stack.stack import Stack
-
 Key = tuple[bytes, int, bytes, int]  # local address and port, remote address and port
 MIN_PATH_MTU = 552  # bytes: Linux's min_pmtu; a forged error shall not make us send headers only
 QUOTE = Struct("!HHI")  # what an ICMP error must quote of a segment: ports and sequence number
 
 
 class Tcp:
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
-        self.bindings = Bindings(stack.config)
+    def __init__(self, net: Net) -> None:
+        self.net = net
+        self.bindings = Bindings(net.config)
         self.connections: dict[Key, Connection] = {}
         self.half_open = 0
         self.time_waiting: dict[Connection, None] = {}  # the oldest first
         self.orphans: dict[Connection, None] = {}
+        self.owing: list[Connection] = []  # connections that owe an ACK at the end of this batch
+        self.sending: deque[Connection] = deque()  # those that could send more at once than one turn allows
         self._challenges = RateLimit()
 
     def open(self) -> TcpPort:
@@ -45,7 +45,7 @@ class Tcp:
 
     # --- in
 
-    def input(self, interface: Interface, packet: ipv4.Ipv4, verified: bool, now: float) -> None:
+    def input(self, interface: Interface, packet: ipv4.Ipv4, data: memoryview, verified: bool, now: float) -> None:
         """One segment. Raises WireError if it is dropped."""
         src, dst = packet.src, packet.dst
         segment = tcp.parse(packet.payload, src, dst, verified)
@@ -54,7 +54,8 @@ class Tcp:
             arrive(connection, segment, now)
             return
         # RFC 9293 3.10.7: nothing but unicast; RFC 1122 4.2.3.10.
-        is_group = is_multicast(dst) or (not interface.is_loopback and self.stack.ipv4.is_broadcast(interface, dst))
+        ip = self.net.ip_for(dst)
+        is_group = is_multicast(dst) or (not interface.is_loopback and ip.is_broadcast(interface, dst))
         if is_group or is_unspecified(src):
             raise WireError(Drop.TCP_NOT_UNICAST)
         local, remote = Endpoint(dst, segment.dst_port), Endpoint(src, segment.src_port)
@@ -63,7 +64,7 @@ class Tcp:
             after = None if connection is None else connection.snd_max
             listener.arrive(local, remote, segment, after, now)
             return
-        output.reset_stranger(self.stack, local, remote, segment, now)
+        output.reset_stranger(self.net, local, remote, segment, now)
         raise WireError(Drop.TCP_NO_SOCKET)
 
     def _makes_way(self, connection: Connection, segment: tcp.Tcp, now: float) -> bool:
@@ -116,6 +117,25 @@ class Tcp:
             connection.resend_why = "path MTU"
             output.run(connection, now)
 
+    # --- in turns
+
+    def send_later(self, connection: Connection) -> None:
+        """A connection has had its turn and is not done: its next is in `send_more`, which is due at once."""
+        if connection not in self.sending:
+            self.sending.append(connection)
+
+    def send_more(self, now: float) -> None:
+        """Give the one that waits longest a turn."""
+        if self.sending:
+            output.run(self.sending.popleft(), now)
+
+    def settle(self, now: float) -> None:
+        """The end of a batch of frames: send the ACKs that are still owed for it."""
+        if self.owing:
+            owing, self.owing = self.owing, []
+            for connection in owing:
+                output.settle(connection, now)
+
     # --- who is where
 
     def add(self, connection: Connection) -> None:
@@ -126,18 +146,18 @@ class Tcp:
         """Keep no more of them than the setting says: whoever waited longest has done so for long enough."""
         self.orphans.pop(connection, None)
         self.time_waiting[connection] = None
-        if len(self.time_waiting) > self.stack.config.tcp_max_tw_buckets:
+        if len(self.time_waiting) > self.net.config.tcp_max_tw_buckets:
             next(iter(self.time_waiting)).done(now)
 
     def on_orphan(self, connection: Connection, now: float) -> None:
         """Nobody owns it any more. Those beyond the setting are reset rather than kept, as Linux does."""
         self.orphans[connection] = None
-        if len(self.orphans) > self.stack.config.tcp_max_orphans:
+        if len(self.orphans) > self.net.config.tcp_max_orphans:
             connection.abort(now)
 
     def may_challenge(self, now: float) -> bool:
         """RFC 5961 7: whether there is still room for one more challenge ACK, which is taken then."""
-        rate = self.stack.config.tcp_challenge_ack_limit
+        rate = self.net.config.tcp_challenge_ack_limit
         return self._challenges.take(rate, rate, now)
 
     def forget(self, connection: Connection) -> None:
@@ -175,12 +195,12 @@ class Tcp:
         """The local endpoint of a new connection: what is bound, filled in. Raises ENETUNREACH, EADDRINUSE,
         EADDRNOTAVAIL."""
         bound = port.local
-        address = self.stack.ip_for(remote.address).source_for(remote.address)
+        address = self.net.ip_for(remote.address).source_for(remote.address)
         if bound is not None and not is_unspecified(bound.address):
             if (
                 is_loopback(bound.address)
                 and not is_loopback(address)
-                and remote.address not in self.stack.own_addresses
+                and remote.address not in self.net.own_addresses
             ):
                 raise error(errno.EINVAL, "from loopback to another host")
             address = bound.address

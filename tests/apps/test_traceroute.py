@@ -75,7 +75,7 @@ class Router:
     def tell(self, type_: int, code: int, packet: ipv4.Ipv4, data: bytes, now: float) -> None:
         rest = bytes((0, 0, 0x05, 0x14)) if code == icmpv4.FRAGMENTATION_NEEDED else bytes(4)
         self.faces.append(self.faces.pop(0))
-        self.engine.stack.output_quietly(
+        self.engine.stack.ipv4.output_quietly(
             ipv4.PROTOCOL_ICMP, self.faces[-1], packet.src, icmpv4.emit(type_, code, rest, data[:28]), b"", now
         )
 

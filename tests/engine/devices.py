@@ -6,7 +6,8 @@ import socket
 from collections import deque
 from collections.abc import Iterator
 
-from stack.interface import Abilities, Offload, OutFrame
+from stack.frame import OutFrame
+from stack.interface import Abilities, Offload
 
 
 class ScriptedDevice:

@@ -16,7 +16,8 @@ import pytest
 from stack import engine as engine_module
 from stack.engine import Engine
 from stack.events import Event, Fault
-from stack.interface import Interface, OutFrame
+from stack.frame import OutFrame
+from stack.interface import Interface
 from stack.wire.drop import Drop
 from tests.engine.devices import ScriptedDevice
 from tests.hosts import engine as new_engine

@@ -191,7 +191,7 @@ def size(stack: Stack) -> dict[str, int]:
         "pieces": sum(len(c.receive_queue._held) for c in connections),
         "neighbours": len(stack.neighbors),
         "timers": len(stack.timers._heap),
-        "owing": len(stack.owing),
+        "owing": len(stack.tcp.owing),
         "ready": len(stack.take_ready()),
     }
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stack.interface import GSO_TCPV4, Interface, Offload, OutFrame
+from stack.frame import OutFrame
+from stack.interface import GSO_TCPV4, Interface, Offload
 from stack.wire import ethernet, ipv4, tcp, udp
 
 MAC_A = b"\x02\0\0\0\0\x0a"

@@ -10,7 +10,8 @@ from random import Random
 
 import pytest
 
-from stack.interface import Abilities, OutFrame
+from stack.frame import OutFrame
+from stack.interface import Abilities
 from stack.link.cable import Cable
 from stack.link.cable_end import CableEnd, connect
 from tests.link.frames import INTERFACE, tcp_frame

@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from stack.interface import OutFrame
+from stack.frame import OutFrame
 from stack.link.choose import Opened, open_link
 from stack.wire.address import parse_ip
 from tests.link.frames import INTERFACE

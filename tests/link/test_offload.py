@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stack.events import Retransmit
-from stack.interface import GSO_ECN, GSO_TCPV4, GSO_TCPV6, GSO_UDP, Abilities, OutFrame
+from stack.frame import OutFrame
+from stack.interface import GSO_ECN, GSO_TCPV4, GSO_TCPV6, GSO_UDP, Abilities
 from stack.link.offload import prepare
 from stack.wire import checksum, ethernet, ipv4, tcp, udp
 from tests.link.frames import A, B, take_apart, tcp_frame, udp_frame, whole

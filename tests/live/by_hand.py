@@ -6,7 +6,8 @@ import select
 import time
 from collections.abc import Callable
 
-from stack.interface import GSO_TCPV4, Interface, Offload, OutFrame
+from stack.frame import OutFrame
+from stack.interface import GSO_TCPV4, Interface, Offload
 from stack.link.device import Device
 from stack.wire import arp, ethernet, icmpv4, ipv4, tcp
 from stack.wire.address import MAC_BROADCAST, MAC_ZERO, parse_ip

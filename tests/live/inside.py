@@ -10,7 +10,8 @@ import sys
 import time
 from collections.abc import Callable
 
-from stack.interface import Abilities, Interface, OutFrame
+from stack.frame import OutFrame
+from stack.interface import Abilities, Interface
 from stack.link import kernel
 from stack.link.packet import PacketSocket, open_packet
 from stack.link.tap import Tap, may_open, open_tap

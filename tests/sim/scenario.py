@@ -9,7 +9,7 @@ import hashlib
 import sys
 from typing import Any
 
-from stack.interface import OutFrame
+from stack.frame import OutFrame
 from stack.sim import SimEngine, World
 from stack.socket import SocketModule
 
