@@ -111,14 +111,15 @@ class Names:
             family = family or standard.AF_INET
             return self._literal(None, port, family, type, proto, flags)
         name = host.decode("ascii") if isinstance(host, bytes) else host
-        literal = "127.0.0.1" if is_localhost(name) else name
+        is_numeric = bool(flags & standard.AI_NUMERICHOST)
+        literal = "127.0.0.1" if is_localhost(name) and not is_numeric else name
         try:
             found = self._literal(literal, port, family, type, proto, flags)
-            if literal != name and flags & standard.AI_CANONNAME and not flags & standard.AI_NUMERICHOST:
+            if literal != name and flags & standard.AI_CANONNAME:
                 found[0] = (*found[0][:3], name, found[0][4])
             return found
         except standard.gaierror as e:
-            if e.errno != standard.EAI_NONAME or flags & standard.AI_NUMERICHOST:
+            if e.errno != standard.EAI_NONAME or is_numeric:
                 raise
         except UnicodeError:
             raise no_name() from None  # a label too long or empty: no host is called that

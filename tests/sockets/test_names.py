@@ -46,6 +46,7 @@ WRONG: list[tuple[Any, ...]] = [
     ("::1", 80, socket.AF_INET),
     ("127.0.0.1", "nosuchservice"),
     ("nosuch.invalid", 80, 0, 0, 0, socket.AI_NUMERICHOST),
+    ("localhost", 80, 0, 0, 0, socket.AI_NUMERICHOST),
     ("127.0.0.1", 80, 0, socket.SOCK_STREAM, socket.IPPROTO_UDP),
     ("127.0.0.1", 80, 77),
 ]
