@@ -74,16 +74,21 @@ def nc(
     off with `data` and else on, `node` is the current one. Raises NcError (an OSError) for a host without an address
     and an address of ours that cannot be had; a connection that is refused is in the result, which is false then.
     """
+    _check_types(host, source, data)
     is_verbose = data is None if verbose is None else verbose
     if data is not None:
         shutdown, wait = True, 1.0 if udp and wait is None else wait
+    if listen:
+        host, port, source_port = host or source, source_port or None if port is None else port, 0
+    if source_port:
+        source_port = _port(str(source_port), udp)
     options = Options(
         host, port_numbers(port, udp), listen, udp, scan, is_verbose, wait, keep, shutdown, numeric, source,
-        source_port, quit_after, crlf, broadcast,
+        source_port, quit_after, crlf, broadcast, True,
     )  # fmt: skip
     options.check()
     here = node or current_host()
-    report: Report = Verbose(options, here) if is_verbose else Quiet()
+    report: Report = Verbose(options, here, True) if is_verbose else Quiet()
     if data is None:
         talker = _source(here, options, False)
         return _converse(Session(options, here, talker, Output().write, report), talker, talker.is_terminal or keep)
@@ -92,6 +97,14 @@ def nc(
     result = _converse(Session(options, here, talker, received.extend, report), talker, False)
     result.received, result.is_streamed = bytes(received), False
     return result
+
+
+def _check_types(host: object, source: object, data: object) -> None:
+    for what in (host, source):
+        if not isinstance(what, str):
+            raise NcError(None, f"a host is a name or an address, not {what!r}")
+    if data is not None and not isinstance(data, (bytes, bytearray, memoryview)):
+        raise NcError(None, f"data is bytes, b'...', not {data!r}")
 
 
 def _converse(session: Session, source: Source, ends_by_interrupt: bool) -> NcResult:
@@ -131,6 +144,7 @@ def command(node: Host, arguments: list[str]) -> int:
 def _run(node: Host, options: Options, is_silent: bool, is_json: bool) -> int:
     received = bytearray()
     source = _source(node, options, is_silent)
+    options.asks = is_json
     report: Report = Verbose(options, node) if options.verbose else Quiet()
     session = Session(options, node, source, received.extend if is_json else Output().write, report)
     try:
@@ -203,6 +217,8 @@ def port_numbers(ports: int | str | Iterable[int] | None, is_udp: bool = False) 
     if ports is None:
         return []
     if isinstance(ports, int):
+        return [_port(str(ports), is_udp)]
+    if not isinstance(ports, str | Iterable) or isinstance(ports, bytes):
         return [_port(str(ports), is_udp)]
     if not isinstance(ports, str):
         return [_port(str(port), is_udp) for port in ports]

@@ -14,12 +14,18 @@ from apps.nc.result import Attempt, NcResult, Options
 
 class Report(Protocol):
     def tried(self, attempt: Attempt) -> None: ...
+    def closed(self, attempt: Attempt) -> None:
+        """A UDP port that was found to be closed, which netcat does not mention."""
+
     def listening(self, host: str, port: int) -> None: ...
     def accepted(self, host: str, port: int) -> None: ...
 
 
 class Quiet:
     def tried(self, attempt: Attempt) -> None:
+        pass
+
+    def closed(self, attempt: Attempt) -> None:
         pass
 
     def listening(self, host: str, port: int) -> None:
@@ -30,11 +36,16 @@ class Quiet:
 
 
 class Verbose:
-    """With -v."""
+    """With -v; at the prompt with a line for what netcat keeps to itself, too."""
 
-    def __init__(self, options: Options, node: Host) -> None:
+    def __init__(self, options: Options, node: Host, is_prompt: bool = False) -> None:
         self.options = options
         self.node = node
+        self.is_prompt = is_prompt
+
+    def closed(self, attempt: Attempt) -> None:
+        if self.is_prompt:
+            self.tried(attempt)
 
     def tried(self, attempt: Attempt) -> None:
         host, port, protocol = attempt.host, attempt.port, attempt.protocol

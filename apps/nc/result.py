@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+MAX_SECONDS = 86400 * 365
+
 
 @dataclass
 class Options:
@@ -25,6 +27,7 @@ class Options:
     quit_after: float | None = None  # -q
     crlf: bool = False  # -C
     broadcast: bool = False  # -b
+    asks: bool = False  # whether a UDP port is open is found out when it is scanned, not only with -v
 
     def check(self) -> None:
         """Raise NcError for what does not go together."""
@@ -36,8 +39,11 @@ class Options:
             raise NcError(None, "missing port number")
         if not self.host and not self.listen:
             raise NcError(None, "missing host")
-        if self.wait is not None and not 0 <= self.wait <= 86400 * 365:
-            raise NcError(None, f"timeout is from 0 to {86400 * 365}, not {self.wait}")
+        if self.listen and self.source and self.source != self.host:
+            raise NcError(None, f"cannot listen at both {self.host} and {self.source}")
+        for what, seconds in (("timeout", self.wait), ("quit timer", self.quit_after)):
+            if seconds is not None and not (isinstance(seconds, (int, float)) and 0 <= seconds <= MAX_SECONDS):
+                raise NcError(None, f"{what} is from 0 to {MAX_SECONDS}, not {seconds!r}")
 
     @property
     def protocol(self) -> str:
@@ -84,7 +90,12 @@ class NcResult:
 
 
 class NcError(OSError):
-    """It cannot go on. The text is netcat's own, without its name."""
+    """It cannot go on. The text is netcat's own, without its name, in one line whatever the words were."""
 
     def __str__(self) -> str:
-        return str(self.strerror)
+        return one_line(str(self.strerror))
+
+
+def one_line(text: str) -> str:
+    """With what is not to be printed as Python writes it: a line end, a terminal's escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -79,8 +79,11 @@ class Session:
         """Connect to one port and do there what is to be done."""
         sock, attempt = self._connect(port)
         try:
-            if sock is not None and self._is_probing() and not self._udp_answers(sock):
-                return  # it is closed, and netcat does not mention it
+            if sock is not None and self._is_probing() and (error := self._udp_error(sock)):
+                attempt = attempt._replace(error=error)
+                self.result.attempts.append(attempt)
+                self.report.closed(attempt)
+                return
             self.result.attempts.append(attempt)
             self.report.tried(attempt)
             if sock is not None and not self.options.scan:
@@ -127,8 +130,9 @@ class Session:
         return sock
 
     def _bind(self, sock: Any, host: str, port: int) -> None:
+        address = self._literal(host)
         try:
-            sock.bind((self._literal(host), port))
+            sock.bind((address, port))
         except OSError as e:
             raise NcError(e.errno, f"bind failed: {_words(e)}") from None
 
@@ -153,11 +157,11 @@ class Session:
         return [info[4][0] for info in found]
 
     def _is_probing(self) -> bool:
-        """As netcat: a UDP port is probed only if somebody wants to read of it."""
-        return self.options.udp and self.options.verbose
+        """As netcat: a UDP port is probed only if somebody wants to know of it."""
+        return self.options.udp and (self.options.verbose or (self.options.scan and self.options.asks))
 
-    def _udp_answers(self, sock: Any) -> bool:
-        """Whether a UDP port takes a few bytes without its host saying that nobody is there."""
+    def _udp_error(self, sock: Any) -> str:
+        """Send a UDP port a few bytes: empty if its host does not say that nobody is there, else why it is closed."""
         wait = self.options.wait
         try:
             sock.send(b"X")
@@ -165,9 +169,9 @@ class Session:
             for _ in range(SCAN if wait is None else int(wait)):
                 self._sleep(1.0)
                 sock.send(b"X")
-        except OSError:
-            return False
-        return True
+        except OSError as e:
+            return _words(e)
+        return ""
 
     def _sleep(self, seconds: float) -> None:
         with self.node.engine as engine:
