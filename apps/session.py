@@ -105,7 +105,8 @@ def _run_node(line: CommandLine, settings: Settings, capture: Capture | None) ->
         return _complain(e.strerror or str(e), 1)
     with node:
         code = _run(node, line, settings)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it may have been closed before we began
+            sys.stdout.flush()
     return code
 
 

@@ -151,7 +151,7 @@ def _run(node: Host, options: Options, is_silent: bool, is_json: bool) -> int:
         result = _converse(session, source, False)
     finally:
         if is_json:
-            print(document(options, session.result, bytes(received)), flush=True)
+            Output().write(f"{document(options, session.result, bytes(received))}\n".encode())
     return 0 if result or options.listen else 1
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import codecs
+import errno
 import json
+import os
 import sys
 from typing import Any, Protocol
 
 from apps.host import Host
-from apps.nc.result import Attempt, NcResult, Options
+from apps.nc.result import Attempt, NcError, NcResult, Options
 
 
 class Report(Protocol):
@@ -83,14 +85,25 @@ class Output:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def write(self, data: bytes) -> None:
-        """Raises BrokenPipeError when nobody reads any more."""
-        binary = getattr(sys.stdout, "buffer", None)
-        if binary is not None:
-            binary.write(data)
-            binary.flush()
-        else:
-            sys.stdout.write(self._decoder.decode(data))
-            sys.stdout.flush()
+        """Raises BrokenPipeError when nobody reads any more, NcError if it cannot be written."""
+        try:
+            _write(data, self._decoder)
+        except BrokenPipeError:
+            raise
+        except OSError as e:
+            raise NcError(e.errno, f"standard output: {e.strerror}") from None
+
+
+def _write(data: bytes, decoder: codecs.IncrementalDecoder) -> None:
+    if sys.stdout is None:  # closed before the program began
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is not None:
+        binary.write(data)
+        binary.flush()
+    else:
+        sys.stdout.write(decoder.decode(data))
+        sys.stdout.flush()
 
 
 def document(options: Options, result: NcResult, received: bytes) -> str:

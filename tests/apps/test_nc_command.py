@@ -6,6 +6,7 @@ import itertools
 import json
 import shlex
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import pytest
@@ -238,6 +239,17 @@ def test_nobody_reads_the_output_any_more(near: Near, monkeypatch: pytest.Monkey
     monkeypatch.setattr("sys.stdout", Broken())
     with pytest.raises(BrokenPipeError):  # which the program ends with, as SIGPIPE would have it
         command(near, [THERE, "13"])
+
+
+def test_an_output_that_takes_nothing(
+    near: Near, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with suppress(OSError), open("/dev/full", "w") as full:  # which says so once more when it is closed
+        for output, why in ((full, "No space left on device"), (None, "Bad file descriptor")):
+            for words in ([], ["--json"]):
+                monkeypatch.setattr("sys.stdout", output)
+                assert command(near, [*words, THERE, "13"]) == 1
+                assert capfd.readouterr() == ("", f"nc: standard output: {why}\n")
 
 
 # --- JSON
