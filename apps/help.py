@@ -16,7 +16,7 @@ from services import KINDS
 # What is in the namespace beside the apps, by what is typed.
 OBJECTS = {
     "services": "what runs here, and for whom: services.start('echo'), services.stop('echo')",
-    "trace": "every packet: trace.on('tcp'), trace.off(), trace.last(5), trace.show(1), trace.save('x.pcapng')",
+    "trace": "every packet: trace.on('tcp'), trace.off(), trace.show(1), trace.save('x.pcap')",
     "node": "this host: node.address, node.interface, node.stack ...",
     "socket": "Python's socket module, on this host: socket.create_connection(('192.168.1.1', 80))",
     "cable": "with --link sim, the wire: cable.loss = 0.05, cable.delay, cable.rate ...",
