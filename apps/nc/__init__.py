@@ -91,7 +91,10 @@ def nc(
     report: Report = Verbose(options, here, True) if is_verbose else Quiet()
     if data is None:
         talker = _source(here, options, False)
-        return _converse(Session(options, here, talker, Output().write, report), talker, talker.is_terminal or keep)
+        session = Session(options, here, talker, Output().write, report)
+        result = _converse(session, talker, talker.is_terminal or keep)
+        result.is_streamed = is_verbose or not scan
+        return result
     received = bytearray()
     talker = Given(data, DATAGRAM if udp else PIECE)
     result = _converse(Session(options, here, talker, received.extend, report), talker, False)

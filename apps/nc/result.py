@@ -71,6 +71,7 @@ class NcResult:
     received: bytes = b""  # only if data was given: otherwise it has been printed
     attempts: list[Attempt] = field(default_factory=list)
     peers: list[tuple[str, int]] = field(default_factory=list)  # who connected to us
+    is_scan: bool = False
     is_interrupted: bool = False
     is_streamed: bool = True  # it has been printed as it happened: the prompt need not show it again
 
@@ -82,8 +83,13 @@ class NcResult:
         return bool(self.open_ports or self.peers)
 
     def __repr__(self) -> str:
+        if not self and len(self.attempts) == 1:
+            return f"<nc {self.attempts[0].host}: {self.attempts[0].error}>"
         if not self and self.attempts:
-            return f"<nc {self.attempts[-1].host}: {self.attempts[-1].error}>"
+            return f"<nc {self.attempts[0].host}: none of {len(self.attempts)} ports open>"
+        if self.is_scan:
+            ports = " ".join(map(str, self.open_ports))
+            return f"<nc {self.attempts[0].host}: {len(self.open_ports)} of {len(self.attempts)} ports open: {ports}>"
         who = " ".join(f"{host} {port}" for host, port in self.peers[-1:])
         who = who or " ".join([a.host for a in self.attempts[:1]] + [str(port) for port in self.open_ports])
         return f"<nc {who or 'nobody'}: {self.sent} bytes sent, {self.received_bytes} received>"

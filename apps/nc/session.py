@@ -37,7 +37,7 @@ class Session:
         self.source = source
         self.sink = sink
         self.report = report
-        self.result = NcResult(options.protocol)
+        self.result = NcResult(options.protocol, is_scan=options.scan)
         self.names = Names(node, options.numeric)
         self._relay: Relay | None = None
 

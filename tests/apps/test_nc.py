@@ -380,9 +380,12 @@ def test_scanning_connects_and_says_nothing(near: Near) -> None:
     result = nc(THERE, "20-24", scan=True, verbose=False, node=near)
     near.world.sleep(1)
     assert (result.open_ports, heard) == ([20, 23], [b"", b""])
+    assert repr(result) == "<nc 10.0.0.2: 2 of 5 ports open: 20 23>" and not result.is_streamed
     assert [(a.port, a.error) for a in result.attempts] == [
         (20, ""), (21, "Connection refused"), (22, "Connection refused"), (23, ""), (24, "Connection refused"),
     ]  # fmt: skip
+    result = nc(THERE, [21, 22], scan=True, node=near)
+    assert repr(result) == "<nc 10.0.0.2: none of 2 ports open>" and result.is_streamed
 
 
 def test_several_ports_are_talked_to_one_after_the_other(near: Near) -> None:
