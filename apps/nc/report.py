@@ -75,7 +75,8 @@ def service_name(node: Host, port: int, protocol: str) -> str:
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{text}\n")  # at once: at the prompt an echo might come between two writes
+    sys.stderr.flush()
 
 
 class Output:

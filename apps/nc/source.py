@@ -90,9 +90,9 @@ class Typed:
 
     def close(self) -> None:
         """Leave the descriptor alone from now on."""
+        os.close(self._mouth)
         with self._engine:
             self._is_closed = True
-        os.close(self._mouth)
         self._thread.join()
         os.close(self._ear)
 
@@ -100,6 +100,8 @@ class Typed:
         while True:
             with self._engine as engine:
                 engine.wait(lambda: self._piece is None or self._is_closed)
+                if self._is_closed:
+                    return
             piece = self._next()
             with self._engine:
                 if not piece:
