@@ -70,7 +70,7 @@ def _loop(session: PromptSession[str], screen: Screen, interpreter: Interpreter,
 
 def _talks(text: str) -> bool:
     """Whether a line is for something that is typed to: a program on the lab's host, or an app like it."""
-    word = re.match(r"\s*(!|\w+)", text)
+    word = re.match(r"\s*(?:\w+\s*=\s*)?(!|\w+)", text)
     return word is not None and (word[1] == "!" or (word[1] in APPS and APPS[word[1]].talks))
 
 
