@@ -2,7 +2,8 @@
 
 Neither way holds more than one piece, so who is slow at one end slows the other end down. Time is the node's, and so is
 the waiting. When it is over is netcat-openbsd's way, except where somebody sits at a terminal: Ctrl-D is told to the
-other side there, and with the other side's last word it is over, for there is nobody left to type for.
+other side there, and with the other side's last word it is over, for there is nobody left to type for. And a listener
+that is to tell its end (-N) says all that it has to say before.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ class Manners:
     quit_after: float | None = None  # -q: after the source's end; 0 is like -N where there is a stream
     crlf: bool = False  # -C
 
+    @property
+    def tells_end(self) -> bool:
+        return self.is_stream and (self.shuts_down or self.quit_after is not None)
+
 
 class Relay:
     """One conversation over a connected socket. `sent` and `received` count bytes."""
@@ -50,6 +55,7 @@ class Relay:
         """To the end of the conversation. Raises what the sink raises, and KeyboardInterrupt."""
         engine, idle = self.node.engine, self.manners.idle
         self.sock.setblocking(False)
+        self.source.begin()
         heard_at = engine.now()
         while not self._is_over():
             if self._receive() | self._send():
@@ -63,7 +69,9 @@ class Relay:
     def _is_over(self) -> bool:
         if self._hears or self._waiting:
             return False
-        return self.manners.is_listener or self.source.is_terminal or not self._has_source
+        if self.source.is_terminal or not self._has_source:
+            return True
+        return self.manners.is_listener and not self.manners.tells_end
 
     def _is_news(self) -> bool:
         if self._hears and self.sock.readable():
@@ -137,8 +145,7 @@ class Relay:
         manners = self.manners
         if manners.quit_after is not None and (manners.quit_after or not manners.is_stream):
             self._quit_at = self.node.engine.now() + manners.quit_after
-        tells = manners.shuts_down or manners.quit_after is not None or self.source.is_terminal
-        if manners.is_stream and tells:
+        if manners.tells_end or (manners.is_stream and self.source.is_terminal):
             try:
                 self.sock.shutdown(self.node.socket.SHUT_WR)
             except OSError:

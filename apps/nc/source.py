@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import select
 import sys
-from typing import Protocol
+from typing import Any, Protocol
 
 from apps.host import Host
 
@@ -20,6 +20,9 @@ DATAGRAM = 1472  # bytes: what fits into one Ethernet frame
 
 class Source(Protocol):
     is_terminal: bool  # somebody sits there
+
+    def begin(self) -> None:
+        """There is somebody to be told: until then nothing is taken from wherever it comes from. Again: nothing."""
 
     def is_ready(self) -> bool:
         """Whether `take` has something to give; under the lock."""
@@ -39,6 +42,9 @@ class Given:
         self._rest = memoryview(data)
         self._piece = piece
 
+    def begin(self) -> None:
+        pass
+
     def is_ready(self) -> bool:
         return True
 
@@ -54,6 +60,9 @@ class Nobody:
     """Says nothing, and does not come to an end either."""
 
     is_terminal = False
+
+    def begin(self) -> None:
+        pass
 
     def is_ready(self) -> bool:
         return False
@@ -78,7 +87,11 @@ class Typed:
         self._piece: bytes | None = None
         self._is_over = self._is_closed = False
         self._ear, self._mouth = os.pipe()  # its end stops the thread
-        self._thread = node.engine.spawn(self._read, name="nc reads")
+        self._thread: Any = None
+
+    def begin(self) -> None:
+        if self._thread is None:
+            self._thread = self._engine.spawn(self._read, name="nc reads")
 
     def is_ready(self) -> bool:
         return self._piece is not None or self._is_over
@@ -93,7 +106,8 @@ class Typed:
         os.close(self._mouth)
         with self._engine:
             self._is_closed = True
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         os.close(self._ear)
 
     def _read(self) -> None:

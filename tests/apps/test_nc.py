@@ -65,6 +65,9 @@ class Somebody:
         with near.engine:
             self._said.append(piece)
 
+    def begin(self) -> None:
+        pass
+
     def is_ready(self) -> bool:
         return bool(self._said)
 
@@ -418,6 +421,20 @@ def test_the_client_s_end_is_the_listener_s(near: Near) -> None:
     """Though nothing has come to its end here."""
     held = hold(near, Somebody(near), client(near, lambda sock: sock.sendall(b"x")), listen=True)
     assert held.shown == b"x" and held.seconds < 0.2
+
+
+@pytest.mark.parametrize("options", [{"shutdown": True}, {"quit_after": 0.0}])
+def test_a_listener_that_tells_its_end_has_said_all_before(near: Near, options: dict[str, Any]) -> None:
+    """Though the client has come to its end long ago, where Debian's netcat would stop."""
+
+    def talk(sock: Any) -> bytes:
+        sock.sendall(b"all of it, please")
+        sock.shutdown(near.far.SHUT_WR)
+        return rest(sock)
+
+    source = Somebody(near, (0.5, b"first"), (1.0, b" and last"), (1.5, None))
+    assert hold(near, source, client(near, talk), listen=True, **options).said == b"first and last"
+    assert hold(near, Given(LARGE), client(near, talk), listen=True, **options).said == LARGE
 
 
 def test_a_listener_s_end_is_told_only_if_that_is_wanted(near: Near) -> None:

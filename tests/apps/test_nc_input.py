@@ -61,6 +61,7 @@ def near() -> Iterator[Near]:
 
 
 def next_of(near: Near, source: Source) -> bytes:
+    source.begin()
     with near.engine as engine:
         assert engine.wait(source.is_ready, PATIENCE)
     return source.take()
@@ -101,6 +102,12 @@ def test_what_was_not_taken_is_left_to_whoever_reads_next(near: Near, pipe: Any)
             assert engine.wait(source.is_ready, PATIENCE)
         source.close()
     assert len(os.read(sys.stdin.fileno(), 1 << 17)) == 60_000 - 10 * 200
+
+
+def test_nothing_is_taken_as_long_as_there_is_nobody_to_be_told(near: Near, pipe: Any) -> None:
+    pipe.write(b"x" * 100)
+    assert command(near, ["10.0.0.2", "9"]) == 1
+    assert os.read(sys.stdin.fileno(), 1000) == b"x" * 100
 
 
 def test_the_end_of_a_pipe_and_of_a_terminal(near: Near, pipe: Any) -> None:
