@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -95,13 +96,18 @@ def test_the_same_bytes_words_and_exit_codes_as_debian_s(
     host: Web, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     said = host.files / "said"
-    theirs = host.there({c: ["sh", "-c", f"exec timeout 20 nc {shlex.join(words(c))} <{said}"] for c in CASES})
+    cases = {case: ["sh", "-c", f"exec timeout 20 nc {shlex.join(words(case))} <{said}"] for case in CASES}
+    ours = {}
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(host.there, cases)
+        for case in CASES:
+            with said.open() as stdin:
+                monkeypatch.setattr("sys.stdin", stdin)
+                code = command(host.node, words(case))
+            ours[case] = (code, *capfd.readouterr())
+        theirs = waiting.result()
     assert len(theirs) == len(CASES) > 60
-    for case in CASES:
-        with said.open() as stdin:
-            monkeypatch.setattr("sys.stdin", stdin)
-            code = command(host.node, words(case))
-        out, err = capfd.readouterr()
+    for case, (code, out, err) in ours.items():
         done = theirs[case]
         assert (code, out, normal(err)) == (done.code, done.out.decode(errors="replace"), normal(done.err)), case
 
