@@ -39,5 +39,7 @@ __all__ = ["Node"]
 
 if __name__ == "__main__":
     from apps.session import main
+    from apps.streams import prepare
 
+    prepare()
     sys.exit(main(sys.argv[1:]))

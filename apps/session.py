@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import os
 import runpy
-import signal
 import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from apps import commandline
+from apps import commandline, streams
 from apps.capture import Capture
 from apps.commandline import CommandLine
 from apps.namespace import names
@@ -39,14 +38,18 @@ INTERRUPTED = 130  # 128 and SIGINT's number, as a shell has it
 def main(words: list[str]) -> int:
     """The program. Returns its exit code."""
     try:
-        return _main(words)
+        code = _main(words)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone, and what is still buffered has nowhere to go: end as SIGPIPE would have it.
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGPIPE)
-        return 128 + signal.SIGPIPE
+        return streams.end_as_a_broken_pipe()
+    except OSError as e:
+        if not streams.is_full(e):
+            raise
+        streams.discard()
+        return _complain(f"cannot print: {e.strerror}", 1)
 
 
 def _main(words: list[str]) -> int:
@@ -105,8 +108,7 @@ def _run_node(line: CommandLine, settings: Settings, capture: Capture | None) ->
         return _complain(e.strerror or str(e), 1)
     with node:
         code = _run(node, line, settings)
-        if sys.stdout is not None:  # it may have been closed before we began
-            sys.stdout.flush()
+        sys.stdout.flush()
     return code
 
 

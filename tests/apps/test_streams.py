@@ -1,0 +1,42 @@
+"""Standard output and error that are closed or full: nothing is lost but what is printed there, and nobody sees a
+traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NODE = f"{sys.executable} {ROOT / 'node.py'} --no-config --link sim --set acd_probe_num=0"
+FULL = "node.py: cannot print: No space left on device\n"
+
+
+def sh(line: str) -> tuple[int, str, str]:
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("command", ["ping -c 1 192.168.1.1", "-V", "--print-config"])
+def test_a_full_output_is_said_once_and_fails(command: str) -> None:
+    assert sh(f"{NODE} -q {command} >/dev/full") == (1, "", FULL)
+
+
+@pytest.mark.parametrize("command", ["ping -c 1 192.168.1.1", "-V"])
+def test_a_closed_output_is_nobody_s_fault(command: str) -> None:
+    assert sh(f"{NODE} -q {command} >&-") == (0, "", "")
+
+
+@pytest.mark.parametrize("to", ["2>&-", "2>/dev/full", "2>&- <&-"])
+def test_what_cannot_be_said_on_standard_error_is_lost_and_nothing_else(to: str) -> None:
+    code, out, _ = sh(f"{NODE} --trace dns www.lab +short {to}")
+    assert code == 0 and out.endswith("192.168.1.1\n")
+
+
+def test_a_device_never_has_the_number_of_a_closed_stream() -> None:
+    """Or what is printed would be sent."""
+    code = "import os; print([os.readlink(f\"/proc/self/fd/{n}\") for n in (0, 1, 2)], file=open(\"/dev/stdout\", \"w\"))"
+    code = code.replace('open("/dev/stdout", "w")', "open(9, \"w\")")
+    assert sh(f"{NODE} -q -c '{code}' 9>&1 <&- >&- 2>&-")[:2] == (0, str(["/dev/null"] * 3) + "\n")
