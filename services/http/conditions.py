@@ -7,13 +7,18 @@ whole, as RFC 9110 14.2 allows; a range that makes no sense is as if it were not
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from email.utils import formatdate, parsedate_to_datetime
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 RANGE = re.compile(r"\s*bytes\s*=[\s,]*(\d*)-(\d*)[\s,]*", re.ASCII | re.IGNORECASE)
+
+
+class Fields(Protocol):
+    """A request's header, in which the case of names does not matter (RFC 9110 5.1)."""
+
+    def get(self, name: str, /) -> str | None: ...
 
 
 class Validators(NamedTuple):
@@ -35,7 +40,7 @@ class Part(NamedTuple):
     length: int = 0
 
 
-def decide(headers: Mapping[str, str], validators: Validators, size: int) -> Part:
+def decide(headers: Fields, validators: Validators, size: int) -> Part:
     """What a GET or HEAD of a file of `size` bytes is answered with, by RFC 9110 13.2.2 in its order."""
     match, none_match = headers.get("If-Match"), headers.get("If-None-Match")
     unmodified, modified = _date(headers.get("If-Unmodified-Since")), _date(headers.get("If-Modified-Since"))

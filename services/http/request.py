@@ -104,7 +104,7 @@ class Request(http.server.BaseHTTPRequestHandler):
 
     def _send(self, found: File) -> None:
         """A file, the part that was asked for, or the news that the client has it already."""
-        part = decide(dict(self.headers.items()), found.validators, found.size)
+        part = decide(self.headers, found.validators, found.size)
         headers = {"Last-Modified": found.validators.date, "ETag": found.validators.tag, "Accept-Ranges": "bytes"}
         if part.status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
             headers["Content-Type"] = found.content_type
