@@ -43,9 +43,9 @@ def prepare() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number there is: this one
-    sys.stdin = sys.stdin or open(0, closefd=False)
-    sys.stdout = sys.stdout or open(1, "w", closefd=False)
-    old = cast(TextIO, sys.stderr or open(2, "w", closefd=False))
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115  it stays open
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    old = cast(TextIO, sys.stderr or open(2, "w", closefd=False))  # noqa: SIM115
     raw = io.FileIO(2, "w", closefd=False)
     sys.stderr = Mouth(cast(io.BufferedWriter, raw), old.encoding, "backslashreplace", write_through=True)
 

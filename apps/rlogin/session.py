@@ -88,14 +88,21 @@ class Session:
 
     def greet(self, hello: Hello) -> None:
         """Say who we are and have it accepted. Raises Refused, OSError."""
-        self._sock.sendall(emit_hello(hello))
-        first = self._sock.recv(1)
-        if first == b"\0":
-            self.is_open = True
-            return
-        said = first.strip(b"\1")
-        while first and len(said) < 1024 and (more := self._sock.recv(1024)):
-            said += more
+        first = said = b""
+        try:
+            self._sock.sendall(emit_hello(hello))
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # it would not hear us out; it may have said why
+        try:
+            first = self._sock.recv(1)
+            if first == b"\0":
+                self.is_open = True
+                return
+            said = first.strip(b"\1")
+            while first and len(said) < 1024 and (more := self._sock.recv(1024)):
+                said += more
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # what it has said it has said
         words = "".join(c if c.isprintable() else " " for c in said.decode(errors="replace")).strip()
         raise Refused(0, words or "the server has closed the connection without a word")
 

@@ -246,6 +246,24 @@ def test_a_server_that_refuses(near: Near, said: bytes, words: str) -> None:
     assert str(caught.value) == words and not session.is_open
 
 
+@pytest.mark.parametrize("after", [0.0, 1.0])
+@pytest.mark.parametrize("said, words", [(b"\1go away", "go away"), (b"", "the server has closed the connection")])
+def test_a_server_that_refuses_and_is_gone(near: Near, said: bytes, words: str, after: float) -> None:
+    """It has left by the time that it is spoken to: with a reset, which must not hide what it said before."""
+
+    def script(sock: Any, near: Near) -> None:
+        sock.sendall(said)
+        sock.shutdown(near.far.SHUT_WR)
+        near.world.sleep(0.5)
+        sock.setsockopt(near.far.SOL_SOCKET, near.far.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+    serve(near, script)
+    with connect(near, "10.0.0.2", 513) as sock:
+        near.world.sleep(after)
+        with pytest.raises(Refused, match=words):
+            Session(near, sock, Somebody(near), print).greet(HELLO)
+
+
 def test_the_next_port_is_taken_if_one_is_in_use(near: Near) -> None:
     with near.socket.create_server(("", 1023)):
         serve(near, lambda sock, near: sock.recv(1))
