@@ -147,7 +147,7 @@ def command(node: Host, arguments: list[str]) -> int:
 def _run(node: Host, options: Options, is_silent: bool, is_json: bool) -> int:
     received = bytearray()
     source = _source(node, options, is_silent)
-    options.asks = is_json
+    options.is_ours = is_json
     report: Report = Verbose(options, node) if options.verbose else Quiet()
     session = Session(options, node, source, received.extend if is_json else Output().write, report)
     try:

@@ -36,7 +36,7 @@ class Manners:
 
 
 class Relay:
-    """One conversation over a connected socket. `sent` and `received` count bytes."""
+    """One conversation over a connected socket. `sent` and `received` count bytes, `error` is what broke it."""
 
     def __init__(self, node: Host, sock: Any, source: Source, sink: Callable[[bytes], None], manners: Manners) -> None:
         self.node = node
@@ -46,6 +46,7 @@ class Relay:
         self.manners = manners
         self.sent = 0
         self.received = 0
+        self.error: OSError | None = None
         self._waiting = b""  # said by the source and not yet sent
         self._hears = True  # the other side has more to say
         self._has_source = True  # and so have we, to somebody who listens
@@ -94,7 +95,8 @@ class Relay:
             data = self.sock.recv(PIECE)
         except BlockingIOError:
             return False
-        except OSError:  # refused or reset: netcat says nothing of it
+        except OSError as e:  # refused or reset
+            self.error = e
             self._hears = False
             self._deafen()
             return True

@@ -19,6 +19,9 @@ class Report(Protocol):
     def closed(self, attempt: Attempt) -> None:
         """A UDP port that was found to be closed, which netcat does not mention."""
 
+    def broken(self, error: str) -> None:
+        """A conversation was, of which netcat says nothing either."""
+
     def listening(self, host: str, port: int) -> None: ...
     def accepted(self, host: str, port: int) -> None: ...
 
@@ -28,6 +31,9 @@ class Quiet:
         pass
 
     def closed(self, attempt: Attempt) -> None:
+        pass
+
+    def broken(self, error: str) -> None:
         pass
 
     def listening(self, host: str, port: int) -> None:
@@ -48,6 +54,10 @@ class Verbose:
     def closed(self, attempt: Attempt) -> None:
         if self.is_prompt:
             self.tried(attempt)
+
+    def broken(self, error: str) -> None:
+        if self.is_prompt:
+            say(f"nc: {error}")
 
     def tried(self, attempt: Attempt) -> None:
         host, port, protocol = attempt.host, attempt.port, attempt.protocol

@@ -27,7 +27,7 @@ class Options:
     quit_after: float | None = None  # -q
     crlf: bool = False  # -C
     broadcast: bool = False  # -b
-    asks: bool = False  # whether a UDP port is open is found out when it is scanned, not only with -v
+    is_ours: bool = False  # at the prompt, or for --json: whether a UDP port is open is found out when it is scanned
 
     def check(self) -> None:
         """Raise NcError for what does not go together."""
@@ -71,6 +71,7 @@ class NcResult:
     received: bytes = b""  # only if data was given: otherwise it has been printed
     attempts: list[Attempt] = field(default_factory=list)
     peers: list[tuple[str, int]] = field(default_factory=list)  # who connected to us
+    error: str = ""  # what broke the conversation, the last one if there were several
     is_scan: bool = False
     is_interrupted: bool = False
     is_streamed: bool = True  # it has been printed as it happened: the prompt need not show it again
@@ -92,7 +93,8 @@ class NcResult:
             return f"<nc {self.attempts[0].host}: {len(self.open_ports)} of {len(self.attempts)} ports open: {ports}>"
         who = " ".join(f"{host} {port}" for host, port in self.peers[-1:])
         who = who or " ".join([a.host for a in self.attempts[:1]] + [str(port) for port in self.open_ports])
-        return f"<nc {who or 'nobody'}: {self.sent} bytes sent, {self.received_bytes} received>"
+        why = f"; {self.error}" if self.error else ""
+        return f"<nc {who or 'nobody'}: {self.sent} bytes sent, {self.received_bytes} received{why}>"
 
 
 class NcError(OSError):

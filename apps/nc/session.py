@@ -67,9 +67,12 @@ class Session:
         manners = Manners(
             not options.udp, options.listen, options.shutdown, options.wait, options.quit_after, options.crlf
         )
-        self._relay = Relay(self.node, sock, self.source, self.sink, manners)
-        self._relay.run()
+        self._relay = relay = Relay(self.node, sock, self.source, self.sink, manners)
+        relay.run()
         self._count()
+        if relay.error is not None:
+            self.result.error = _words(relay.error)
+            self.report.broken(self.result.error)
         if not options.udp:
             sock.setsockopt(self.node.socket.SOL_SOCKET, self.node.socket.SO_LINGER, LINGER)
 
@@ -157,8 +160,10 @@ class Session:
         return [info[4][0] for info in found]
 
     def _is_probing(self) -> bool:
-        """As netcat: a UDP port is probed only if somebody wants to know of it."""
-        return self.options.udp and (self.options.verbose or (self.options.scan and self.options.asks))
+        """As netcat: a UDP port is probed only if somebody wants to read of it. At the prompt it is if it is scanned:
+        whoever talks to it would only wait for that, and learns of it soon."""
+        options = self.options
+        return options.udp and (options.scan if options.is_ours else options.verbose)
 
     def _udp_error(self, sock: Any) -> str:
         """Send a UDP port a few bytes: empty if its host does not say that nobody is there, else why it is closed."""

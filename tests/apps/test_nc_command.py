@@ -344,6 +344,22 @@ def test_what_comes_at_the_prompt_is_shown_as_text(near: Near, capsys: pytest.Ca
     assert capsys.readouterr() == ("it is über late\n", OK.format(13, "tcp/daytime"))
 
 
+def test_a_conversation_at_the_prompt_is_begun_without_asking_and_its_end_is_explained(
+    near: Near, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = nc(THERE, 8, data=b"x", udp=True, verbose=True, node=near)
+    assert (bool(result), result.sent, result.error) == (True, 1, "Connection refused")
+    assert capsys.readouterr().err == f"{OK.format(8, 'udp/*')}nc: Connection refused\n"
+    result = nc(THERE, 8, data=b"x", udp=True, verbose=False, node=near)
+    assert (
+        capsys.readouterr().err == ""
+        and repr(result) == "<nc 10.0.0.2 8: 1 bytes sent, 0 received; Connection refused>"
+    )
+    call(near, lambda sock: sock.setsockopt(near.far.SOL_SOCKET, near.far.SO_LINGER, b"\1\0\0\0\0\0\0\0"))
+    result = nc(port=4711, listen=True, data=b"", numeric=True, node=near)
+    assert result.error == "Connection reset by peer"
+
+
 def test_ports_that_were_not_asked_are_not_said_to_be_open(near: Near) -> None:
     assert nc(THERE, [7, 8], udp=True, scan=True, verbose=False, wait=1, node=near).open_ports == [7]
 

@@ -178,7 +178,11 @@ def test_ctrl_c_ends_the_conversation_and_not_the_session(prompt: Terminal) -> N
 def test_what_goes_wrong_at_the_prompt_is_one_line(prompt: Terminal) -> None:
     refused = "nc: connect to 192.168.1.1 port 9 ({}) failed: Connection refused"
     assert prompt.ask("nc('192.168.1.1', 9)") == [refused.format("tcp")]
-    assert prompt.ask("nc('192.168.1.1', 9, udp=True)") == [refused.format("udp")]
+    assert prompt.ask("nc('192.168.1.1', 9, udp=True, scan=True)") == [refused.format("udp")]
+    prompt.enter("nc('192.168.1.1', 9, udp=True)")
+    prompt.expect("^Connection to 192.168.1.1 9 port .udp/.* succeeded!$")
+    prompt.enter("anybody?")
+    prompt.expect("^nc: Connection refused$")
     assert prompt.ask("nc('192.168.1.1')") == ["NcError: missing port number"]
     assert prompt.ask("nc('192.168.1.1', 9, data=b'')") == ["<nc 192.168.1.1: Connection refused>"]
 
