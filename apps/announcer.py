@@ -22,6 +22,7 @@ from stack.events import (
     LeaseOffered,
     LeaseRefused,
     LeaseReleased,
+    LeaseUnusable,
 )
 
 ANNOUNCED = (
@@ -34,6 +35,7 @@ ANNOUNCED = (
     LeaseOffered,
     LeaseRefused,
     LeaseReleased,
+    LeaseUnusable,
 )
 
 

@@ -177,6 +177,18 @@ class LeaseRefused(NamedTuple):
         return f"{self.interface.name}: {who} refused the lease" + (f": {self.message}" if self.message else "")
 
 
+class LeaseUnusable(NamedTuple):
+    """A server answered with something that cannot be lived on. Told once for each question."""
+
+    interface: Interface
+    server: bytes | None
+    why: str
+
+    def __str__(self) -> str:
+        who = format_ip(self.server) if self.server else "a server"
+        return f"{self.interface.name}: {who} offered what cannot be lived on: {self.why}"
+
+
 class LeaseDeclined(NamedTuple):
     """The address we were given is somebody else's; the server has been told."""
 
@@ -228,6 +240,7 @@ Event = (
     | LeaseOffered
     | LeaseBound
     | LeaseRefused
+    | LeaseUnusable
     | LeaseDeclined
     | LeaseExpired
     | LeaseReleased

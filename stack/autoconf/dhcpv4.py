@@ -24,6 +24,7 @@ from stack.events import (
     LeaseRefused,
     LeaseReleased,
     LeaseState,
+    LeaseUnusable,
 )
 from stack.interface import Interface
 from stack.wire import dhcpv4
@@ -103,6 +104,7 @@ class Client:
         self._tries = 0
         self._sent_at = 0.0
         self._refusals = 0  # in a row
+        self._has_complained = False  # of an answer to what was sent last
 
     # --- what the user wants
 
@@ -221,6 +223,9 @@ class Client:
                 name = MESSAGE_TYPES.get(kind or 0, "no message type")
                 return Dropped(Drop.DHCP_UNEXPECTED, self.interface, detail=f"{name} in {self.state.value}")
         except Unusable as e:
+            if not self._has_complained:
+                self._has_complained = True
+                self.out.append(LeaseUnusable(self.interface, options.server_id, str(e)))
             return Dropped(Drop.DHCP_UNUSABLE, self.interface, detail=str(e))
         return None
 
@@ -351,6 +356,7 @@ class Client:
         return base + self._config.rng.uniform(-jitter, jitter)
 
     def _send(self, options: Options, src: bytes, ciaddr: bytes, dst: bytes) -> None:
+        self._has_complained = False
         # We take unicast to an address that is not ours yet, so the broadcast flag stays off (RFC 2131 4.1).
         payload = dhcpv4.emit(
             BOOTREQUEST, self._xid, self.interface.mac, options, secs=max(0, self._secs), ciaddr=ciaddr

@@ -189,6 +189,21 @@ def test_what_a_renewal_changes_is_changed():
         assert lan.node.interface.mtu == 1500
 
 
+def test_a_renewal_with_another_mask():
+    """The address stays; its subnet, and what is a broadcast there, become what they are now."""
+    with Lan(giving("10.0.0.50", t1=100, t2=200)) as lan:
+        lan.wait_for(lan.start(), "BOUND")
+        mask = parse_ip("255.255.0.0")
+        lan.server.script = giving("10.0.0.50", subnet_mask=mask, routers=(parse_ip("10.0.7.7"),), t1=100, t2=200)
+        lan.sleep_until(150)
+        assert lan.addresses == ["10.0.0.50/16"]
+        assert lan.routes == ["10.0.0.0/16 dev eth0 src 10.0.0.50", "default via 10.0.7.7 dev eth0 src 10.0.0.50"]
+        assert parse_ip("10.0.255.255") in lan.node.stack.broadcasts
+        lan.release()
+        lan.world.sleep(2)
+        assert lan.addresses == [] and lan.routes == []
+
+
 def test_a_server_that_went_away_is_rebound_to_another():
     with Lan(giving("10.0.0.50", lease=3600)) as lan:
         client = lan.start()
@@ -495,6 +510,20 @@ def test_a_lie_is_dropped_with_a_reason_and_the_truth_is_taken(kind, changes, re
         assert lan.node.stack.drops[reason] == 1
         (dropped,) = [event for _, event in lan.events if type(event).__name__ == "Dropped"]
         assert dropped.reason is reason and (detail is None or dropped.detail == detail)
+        who = {None: "a server", ANY4: "0.0.0.0"}.get(changes.get("server_id", SERVER), "10.0.0.1")
+        told = [f"eth0: {who} offered what cannot be lived on: {detail}"] if reason is Drop.DHCP_UNUSABLE else []
+        assert [line for line in lan.lines() if "lived on" in line] == told
+
+
+def test_what_cannot_be_lived_on_is_told_once_a_question():
+    def often(heard):
+        return giving("10.0.0.50", lease=0)(heard) * 50
+
+    with Lan(often) as lan:
+        lan.start()
+        lan.sleep_until(30)
+        questions = len(lan.server.heard)
+        assert 1 < questions == len([line for line in lan.lines() if "no lease time" in line])
 
 
 @pytest.mark.parametrize(
