@@ -14,7 +14,7 @@ import stat
 from http import HTTPStatus
 from io import FileIO
 from typing import NamedTuple
-from urllib.parse import quote, unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote_to_bytes
 
 from services.http.conditions import Validators
 
@@ -85,7 +85,7 @@ class Directory:
         self.path = os.path.realpath(path)
 
     def find(self, target: str) -> File | Elsewhere | Listing:
-        """What a request for `target`, as it stands in its first line, gets. Raises Refused."""
+        """What a request for `target`, a path as it stands in the first line, gets. Raises Refused."""
         try:
             return self._find(target)
         except PermissionError:
@@ -132,9 +132,7 @@ class Directory:
 
 
 def target_path(target: str) -> str:
-    """The path of a request's target, decoded once; RFC 9112 3.2.2 has a whole URL there too."""
-    if not target.startswith("/"):
-        target = urlsplit(target).path or "/" if "://" in target else "/" + target
+    """The path of a request's target, decoded once."""
     path = target.partition("?")[0].partition("#")[0]
     return os.fsdecode(unquote_to_bytes(path.encode("latin-1", "replace")))
 

@@ -18,11 +18,13 @@ from typing import Any
 from services.chargen import characters
 from services.http.conditions import decide
 from services.http.directory import Body, Directory, Elsewhere, File, Refused
+from services.http.syntax import path_of
 from services.service import Address
 
 MAX_BYTES = 10**12
 MAX_LINE = 8000  # bytes of a request's first line: RFC 9112 3 has servers take as much
 DOWNLOAD = re.compile(r"/bytes/(\d{1,15})", re.ASCII)
+NOT_ASCII = re.compile(rb"[\x80-\xff]")
 UNFIT = re.compile(r"[^ !#-\[\]-~]")  # in a line of the log
 
 
@@ -36,6 +38,7 @@ class Request(http.server.BaseHTTPRequestHandler):
     default_request_version = "HTTP/1.1"  # an error is answered with a status line, whatever was wrong
     server_version = "glasstack"
     sys_version = ""
+    raw_requestline: bytes
 
     def __init__(
         self,
@@ -69,6 +72,23 @@ class Request(http.server.BaseHTTPRequestHandler):
     def answer(self) -> bytes:
         assert isinstance(self.wfile, BytesIO)
         return self.wfile.getvalue()
+
+    def parse_request(self) -> bool:
+        """Whether it is a request that is to be looked at; if not, it has been answered."""
+        # curl sends a path in UTF-8 as it was typed, of which the library takes some bytes for blanks.
+        self.raw_requestline = NOT_ASCII.sub(lambda m: b"%%%02X" % m[0][0], self.raw_requestline)
+        if not super().parse_request():
+            if not self.answer:  # a line of blanks, which the library says nothing to
+                self.send_error(HTTPStatus.BAD_REQUEST)
+            return False
+        if self.command not in ("GET", "HEAD"):
+            return True  # 501, whatever the target
+        path = path_of(self.path)
+        if path is None:
+            self.send_error(HTTPStatus.BAD_REQUEST, "Bad request target")
+            return False
+        self.path = path
+        return True
 
     def do_GET(self) -> None:
         if self.directory is None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.http.directory import Directory
 from services.http.request import Request
+from tests.services.test_services import receive_all
 
 DIGITS = b"0123456789"
 
@@ -45,3 +49,68 @@ def test_the_case_of_a_field_s_name_does_not_matter(site: Path, field: str, stat
         assert request.status == status, lines
         if status < 300:
             assert b"".join(request.body) == (DIGITS[:2] if status == 206 else DIGITS)
+
+
+@pytest.mark.parametrize(
+    "target, status",
+    [
+        ("/ten", 200),
+        ("//ten", 200),
+        ("http://x/ten", 200),
+        ("HTTP://[fd00::1]:80/ten?a=b", 200),
+        ("http://caf\u00c3\u00a9.lab/ten", 200),  # in UTF-8, as curl sends it
+        ("/caf\u00c3\u00a0", 404),
+        ("/caf\u00c3\u0085", 404),
+        ("http://x", 200),
+        ("http://x?y", 200),
+        ("http://x/sub", 301),
+        ("http://[bad/", 400),
+        ("http://bad]/", 400),
+        ("http://x:y/", 400),
+        ("http://a@b/", 400),
+        ("http:///ten", 400),
+        ("://x/", 400),
+        ("ten", 400),
+        ("*", 400),
+    ],
+)
+def test_a_target_is_a_path_or_a_whole_url(site: Path, target: str, status: int) -> None:
+    head = f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode("latin-1")
+    assert asked(site, head).status == status
+    greeting = {"http://x": 200, "http://x?y": 200}.get(target, 404)
+    assert asked(None, head).status == (400 if status == 400 else greeting)
+
+
+@pytest.mark.parametrize("line", [b"GET http://[bad/ HTTP/1.1", b"GET http://a]b/ HTTP/1.0", b" \t ", b"\x85"])
+def test_a_line_that_is_no_request_is_answered_and_logged(place: Any, site: Path, line: bytes) -> None:
+    service = place.services.start("http", port=0, setting=str(site))
+    sock = place.connect(service)
+    sock.sendall(line + b"\r\nHost: x\r\n\r\n")
+    assert receive_all(sock).startswith(b"HTTP/1.1 400 ")
+    assert place.eventually(lambda: len(service.log) == 1) and '" 400 ' in service.log[0]
+    assert service.loop.last_fault == ""
+
+
+PIECES = [
+    b"GET", b"HEAD", b"POST", b"OPTIONS", b" ", b"  ", b"\t", b"\xa0", b"\x85", b"\x0b", b"\r", b"\n", b"\r\n", b"\0",
+    b"http://", b"://", b"[", b"]", b"[::1]", b"x", b"@", b":", b":80", b"/", b"//", b"..", b"ten", b"sub", b"?", b"#",
+    b"%", b"%2f", b"%00", b"%5b", b"\xc3\xa4", b"\xff", b"*", b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0",
+    b"HTTP/1.", b"HTTP/\xb2.1", b"Host: x", b"Host: ", b"host:", b"Range: bytes=0-1", b"If-Match: ", b'"',
+    b"100-continue", b"Connection: ", b"close", b"keep-alive", b"Content-Length: 5", b"Transfer-Encoding: chunked",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12), st.lists(st.sampled_from(PIECES), max_size=12), st.booleans())
+def test_fuzz_every_request_has_an_answer_a_log_line_and_no_fault(
+    site: Path, first: list[bytes], more: list[bytes], is_url: bool
+) -> None:
+    line = b"GET " + b"http://" * is_url + b"".join(first) + b" HTTP/1.1" if is_url else b"".join(first)
+    head = (line + b"\r\n" + b"".join(more)).lstrip(b"\r\n") + b"\r\n\r\n"
+    for root in (site, None):
+        if not head.strip(b"\r\n"):
+            return
+        request: Any = asked(root, head)
+        assert re.match(rb"HTTP/1\.1 [2-5]\d\d [ -~]*\r\n([!-~]+: [ -~]*\r\n)+\r\n", request.answer)
+        assert re.fullmatch(r'1\.2\.3\.4 - - \[[^]]*\] "[ -~]+" [2-5]\d\d 7', request.log_line(7))
+        for _ in request.body or ():
+            pass
