@@ -118,7 +118,10 @@ class Relay:
                 count = self.sock.send(self._waiting)
             except BlockingIOError:
                 return False
-            except OSError:
+            except OSError as e:
+                if isinstance(e, ConnectionRefusedError):  # UDP's; whoever reset a stream may have said something
+                    self.error = e
+                    self._hears = False
                 self._deafen()
                 break
             self.sent += count

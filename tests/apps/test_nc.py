@@ -550,6 +550,16 @@ def test_a_port_where_nobody_listens_is_the_end(near: Near) -> None:
     assert held.result and 0.5 <= held.seconds < 0.6  # its host says so
 
 
+def test_a_refusal_that_comes_while_something_is_said_is_the_end_too(near: Near) -> None:
+    class Slow(Given):
+        def take(self) -> bytes:
+            near.world.sleep(0.1)
+            return super().take()
+
+    held = hold(near, Slow(b"xxxyyyzzz", 3), udp=True)
+    assert (held.result.sent, held.result.error) == (3, "Connection refused") and held.seconds < 0.5
+
+
 def test_the_first_who_sends_is_the_only_one_and_is_answered(near: Near) -> None:
     def run() -> list[bytes]:
         near.world.sleep(0.1)
