@@ -6,10 +6,10 @@ file without any, or with one that is too long, is refused.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.greeting import Greeter
+from services.reading import read_text
 
 if TYPE_CHECKING:
     from services.loop import Loop
@@ -39,7 +39,7 @@ class Qotd(Greeter):
         self._quotes = [quote.encode() + b"\r\n" for quote in QUOTES]
         if setting:
             try:
-                self._quotes = quotes(Path(setting).read_text(encoding="utf-8", errors="replace"))
+                self._quotes = quotes(read_text(setting))
             except OSError as e:
                 raise ValueError(f"qotd: {setting}: {e.strerror}") from None
             except ValueError as e:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from services.reading import read_text
 from stack.wire import dns
 from stack.wire.address import parse_ip
 from stack.wire.dns import Data, Mx, Question, Record, Soa, Srv
@@ -54,7 +55,7 @@ class Zone:
     @classmethod
     def from_file(cls, path: str | Path) -> Zone:
         """Raises ValueError with file and line, OSError if it cannot be read."""
-        return cls.from_text(Path(path).read_text(encoding="utf-8", errors="replace"), str(path))
+        return cls.from_text(read_text(path), str(path))
 
     @classmethod
     def from_text(cls, text: str, source: str = "zone") -> Zone:
