@@ -7,7 +7,7 @@ A dissector of one's own is a function of the payload's bytes that returns what 
     ('CHAT', 'alice: hello', {'From': 'alice'}) and the fields of the tree, which may be nested
     None                                        this payload is none of its own
 
-Whatever it raises is shown with that packet, and nothing else suffers.
+Whatever it raises is shown with that packet, and nothing else suffers; KeyboardInterrupt alone goes through.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Dissectors:
     def read(
         self, protocol: str, src_port: int, dst_port: int, payload: bytes, start: int, is_judged: bool = True
     ) -> Application | None:
-        """What is to be said of a payload that begins at `start` of its frame; None if nobody knows. Never raises.
+        """What is to be said of a payload that begins at `start` of its frame; None if nobody knows. Raises
+        nothing but KeyboardInterrupt.
 
         What is not there whole, or in doubt, is not judged.
         """
@@ -97,9 +98,19 @@ def _ask(f: Own, protocol: str, port: int, payload: bytes, start: int) -> Applic
         if info:
             layer.title += f", {info}"
         return Application(words, info, [layer])
-    except Exception as error:
-        layer.fault = printable(f"its dissector failed: {type(error).__name__}: {error}"[:MAX_FAULT])
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit() in it is not the program's end
+        layer.fault = printable(f"its dissector failed: {_said(error)}"[:MAX_FAULT])
         return Application(protocol.upper(), f"{len(payload)} bytes on port {port}", [layer])
+
+
+def _said(error: BaseException) -> str:
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception:  # an exception's own __str__ may fail as well
+        return name
 
 
 def _answer(answer: Any, name: str) -> tuple[str, str, list[Field]]:

@@ -71,6 +71,37 @@ def test_what_it_raises_is_shown_with_the_packet():
     assert shown.endswith("UDP port 4711 [its dissector failed: KeyError: b'hello']\n")
 
 
+class Unspeakable(Exception):
+    def __str__(self):
+        raise ValueError
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [(SystemExit(3), "SystemExit: 3"), (GeneratorExit(), "GeneratorExit: "), (Unspeakable(), "Unspeakable")],
+)
+def test_one_that_wants_to_end_the_program_ends_only_itself(error, shown):
+    def f(data):
+        raise error
+
+    written, recorder = [], Recorder()
+    trace = Trace(recorder, write=written.append)
+    trace.dissector(f, port=4711)
+    record(recorder, HELLO)
+    trace.last()
+    assert written.pop().endswith(f"UDP 47 5 bytes on port 4711 [its dissector failed: {shown}]\n")
+
+
+def test_ctrl_c_while_one_works_is_not_its_failure():
+    def f(data):
+        raise KeyboardInterrupt
+
+    dissectors = Dissectors()
+    dissectors.add(f, 4711)
+    with pytest.raises(KeyboardInterrupt):
+        line(entry(HELLO), 0.0, dissectors=dissectors)
+
+
 @pytest.mark.parametrize("answer", [5, ("x",), ("a", "b", "c"), (1, 2), {"a": 1}, ("a", "b", {}, 4)])
 def test_an_answer_that_makes_no_sense_says_what_would(answer):
     assert "[its dissector failed: TypeError: " in said(answer)[0]
