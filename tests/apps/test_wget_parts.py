@@ -36,6 +36,13 @@ def test_fuzz_the_bar_is_as_wide_as_the_terminal(width: int, name: str, total: i
     assert {len(line) for line in terminal.bars} == {width - 1}
 
 
+def test_a_body_that_is_longer_than_it_was_said_to_be_is_all_there() -> None:
+    terminal = Terminal()
+    bar = Bar(terminal, 80, "x", 1000, 0, 0.0)
+    bar.show(2500, 1.0)
+    assert terminal.bars[-1].startswith("x                   100%[===================>]   2.44K  2.44KB/s")
+
+
 def test_sizes_rates_and_durations_as_wget_writes_them() -> None:
     assert [amount(n) for n in (0, 1023, 1024, 148576, 1000000, 1048576, 3 * 10**9, 10**11)] == [
         "0", "1023", "1.0K", "145K", "977K", "1.0M", "2.8G", "93G",
@@ -68,6 +75,7 @@ def test_sizes_rates_and_durations_as_wget_writes_them() -> None:
         ("h/../../etc/passwd", "http://h/etc/passwd", "passwd"),
         ("h/ä%zz", "http://h/%C3%A4%25zz", "ä%zz"),
         ("h/%1b%00", "http://h/%1b%00", "%1B%00"),
+        ("h/%7fa%c2%80b%C2%9Fc%C2%A0", "http://h/%7fa%c2%80b%C2%9Fc%C2%A0", "%7Fa%C2%80b%C2%9Fc\xa0"),
         ("h/a#b?c", "http://h/a", "a"),
         ("http://[::1]:8080/x", "http://[::1]:8080/x", "x"),
         ("http://bücher.lab/", "http://xn--bcher-kva.lab/", "index.html"),
@@ -76,6 +84,18 @@ def test_sizes_rates_and_durations_as_wget_writes_them() -> None:
 def test_urls(text: str, shown: str, name: str) -> None:
     url = parse_url(text)
     assert (str(url), url.name) == (shown, name)
+
+
+def test_a_name_leaves_room_in_what_a_directory_takes() -> None:
+    """255 bytes: '.99' and a temporary ending may follow."""
+    for path, name in (
+        ("x" * 236, "x" * 236),
+        ("x" * 300, "x" * 236),
+        ("ä" * 200, "ä" * 118),
+        ("a?" + "q" * 300, "a?" + "q" * 234),
+    ):
+        assert parse_url(f"h/{path}").name == name
+    assert len(os.fsencode(parse_url("h/x" + "ä" * 200).name)) == 236
 
 
 @pytest.mark.parametrize("text", ["http://u:p@h/", "http://h:-1/", "http://h:65536/", "http://a b/", "http://[x]/"])
@@ -94,7 +114,8 @@ def test_fuzz_a_url_is_stable_fit_for_a_request_and_for_a_file(text: str) -> Non
     again = parse_url(str(url))
     assert str(again) == str(url) and again[:4] == url[:4]
     assert re.fullmatch(r"/[!-~]*", url.target) and url.host.isascii()
-    assert url.name not in ("", ".", "..") and not re.search("[/\x00-\x1f]", url.name)
+    assert url.name not in ("", ".", "..") and not re.search("[/\x00-\x1f\x7f-\x9f]", url.name)
+    assert len(os.fsencode(url.name)) <= 236
 
 
 # --- bodies
