@@ -122,9 +122,12 @@ def _matching(word: str) -> set[str]:
 
 def conf(*names: str, node: Host | None = None, **settings: int | float | bool) -> Table:
     """The settings of `node`'s stack (the current one's) with `names` in theirs, all without any. With `settings`, set
-    those first, and return them as well. ValueError, with nothing set, for a name there is none of or a value that is
-    not allowed."""
+    those first, and return them as well; 'name=value' among the names is such a setting too. ValueError, with nothing
+    set, for a name there is none of or a value that is not allowed."""
     host = node or current_host()
+    said = [name.partition("=") for name in names if isinstance(name, str) and "=" in name]
+    names = tuple(name for name in names if not isinstance(name, str) or "=" not in name)
+    settings |= {name.strip(): check_tunable(name.strip(), value.strip()) for name, _, value in said}
     with host.engine as engine:
         config: Config = engine.stack.config
         checked = {name: find_tunable(name).check(value) for name, value in settings.items()}

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from stack.config import Config, Tunable
 from stack.wire.address import parse_ip, parse_prefix
+from stack.wire.name import parse_name
 
 COLORS = ("auto", "always", "never")
 FORMATS = ("columns", "tcpdump", "tree")
@@ -118,7 +119,12 @@ def check_file(label: str, value: Any) -> str:
 
 
 def check_domain(label: str, value: Any) -> str:
-    return check_text(label, value, "a domain")
+    text = check_text(label, value, "a domain")
+    try:
+        parse_name(text.rstrip(".") + ".")
+    except ValueError:
+        raise SettingsError(f"{label} is a domain like lab.example, not {text!r}") from None
+    return text
 
 
 def check_text(label: str, value: Any, what: str) -> str:
@@ -203,12 +209,13 @@ def check_tunable(name: str, value: Any) -> Any:
     return tunable.check(value)
 
 
-def check_together(values: Mapping[str, Any]) -> None:
+def check_together(values: Mapping[str, Any], origins: Mapping[str, str] | None = None) -> None:
     """ValueError if settings contradict one another; those not in `values` have their defaults."""
     for low, high in ORDERED:
         least, most = (values.get(name, TUNABLES[name].default) for name in (low, high))
         if least > most:
-            raise SettingsError(f"{low} {least} is above {high} {most}")
+            where = dict.fromkeys(f"{origins[name]}: " for name in (low, high) if origins and name in origins)
+            raise SettingsError(f"{''.join(where)}{low} {least} is above {high} {most}")
 
 
 def meant(name: str, known: Collection[str]) -> str:
@@ -264,7 +271,7 @@ def merge(layers: Iterable[Layer]) -> Settings:
                 settings.stack[name] = value
                 settings.origins[name] = layer.origins[name]
         has_place = has_place or settings.dhcp or bool(settings.address)
-    check_together(settings.stack)
+    check_together(settings.stack, settings.origins)
     return settings
 
 

@@ -149,7 +149,7 @@ class CommandLine:
         if option == "-n" and value not in ("", "v"):
             raise UsageError(f"invalid option -- 'n{value}'", shows_usage=True)
         if option in ("-q", "-n", "-v", "--json"):
-            self.kind = option
+            self.kind = self.kind if self.kind == "--json" else option
         elif option == "-h":
             self.is_help = True
         elif option == "-S":

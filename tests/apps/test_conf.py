@@ -109,6 +109,10 @@ def test_nonsense_is_one_line_and_sets_nothing(node: Node, settings: dict[str, o
     with pytest.raises(ValueError, match=f"^{re.escape(line)}"):
         setattr(conf, *next(iter(settings.items())))
     assert not any(row.is_changed for row in conf())
+    name, value = next(iter(settings.items()))
+    if name != "icmp_echo_ignore_all" and not isinstance(value, str):
+        with pytest.raises(ValueError, match=f"^{re.escape(line.removesuffix(repr(value)))}"):
+            conf(f"{name} = {value}")
     with pytest.raises(AttributeError, match="did you mean tcp_msl"):
         _ = conf.tpc_msl
     with pytest.raises(ValueError, match="there is no setting 'tcp_msk'; did you mean tcp_msl"):

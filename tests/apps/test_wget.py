@@ -312,7 +312,7 @@ def test_json_is_one_document_and_nothing_else(near: Near, capsys: pytest.Captur
         "error": None,
         "exit_code": 0,
     }
-    assert command(near, ["--json", "http://10.0.0.2/ok.txt", "http://10.0.0.2/403"]) == 8
+    assert command(near, ["--json", "-q", "http://10.0.0.2/ok.txt", "http://10.0.0.2/403"]) == 8
     good, bad = json.loads(capsys.readouterr().out)
     assert (good["error"], bad["error"], bad["path"]) == (None, "ERROR 403: Forbidden.", None)
 
