@@ -89,7 +89,7 @@ class Choice:
             for watch in reversed(self.watches):
                 if watch.test is None or watch.test(entry):
                     return watch.level
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ChoiceFailed(f"frame {entry.number}: {type(error).__name__}: {error}") from error
         return Level.NOTHING
 

@@ -160,7 +160,7 @@ class LiveCapture:
             self._fail("")
         except OSError as e:
             self._fail(str(cannot_write(self.name, e).strerror))
-        except Exception as e:
+        except (Exception, SystemExit) as e:
             self._fail(f"{self.name}: {type(e).__name__}: {e}")  # a function of the user's that chooses frames, say
         finally:
             self._writing.release()

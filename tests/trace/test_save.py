@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import os
 import threading
 
@@ -264,11 +265,18 @@ def test_a_disk_that_fills_ends_it_with_one_line(recorder, written):
     assert "No space left" in capture.close().error and recorder.takers == ()
 
 
-def test_a_function_that_fails_ends_it_with_one_line(recorder, written):
-    capture = LiveCapture(recorder, io.BytesIO(), test=lambda entry: entry.nonsense, say=written.append)
+@pytest.mark.parametrize(
+    ("test", "said"),
+    [
+        (lambda entry: entry.nonsense, "AttributeError: 'Entry' object has no attribute 'nonsense'"),
+        (lambda entry: sys.exit("enough"), "SystemExit: enough"),
+    ],
+)
+def test_a_function_that_fails_ends_it_with_one_line(recorder, written, test, said):
+    capture = LiveCapture(recorder, io.BytesIO(), test=test, say=written.append)
     record(recorder, UDP)
     capture._thread.join(10)
-    assert written[0].startswith("a file: AttributeError: 'Entry' object has no attribute 'nonsense'; the capture")
+    assert written[0].startswith(f"a file: {said}; the capture")
     record(recorder, UDP)
 
 

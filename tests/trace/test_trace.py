@@ -185,6 +185,12 @@ def test_a_function_that_fails_turns_the_trace_off_with_one_line(recorder, scree
     assert screen.next().startswith("    2 ")
 
 
+def test_a_function_that_exits_fails_like_any_other(recorder, screen, trace):
+    trace.on(lambda entry: sys.exit("enough"))
+    record(recorder, UDP)
+    assert screen.next().endswith("chooses frames failed at frame 1: SystemExit: enough\n")
+
+
 def test_a_function_may_use_the_trace_itself(recorder, screen, trace):
     trace.on(lambda entry: trace.last(0) is None)
     record(recorder, UDP)
