@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import sys
 import os
+import sys
 import threading
 
 import pytest
