@@ -18,7 +18,7 @@ from typing import Any
 from services.chargen import characters
 from services.http.conditions import decide
 from services.http.directory import Body, Directory, Elsewhere, File, Refused
-from services.http.syntax import path_of
+from services.http.syntax import fault_in_header, fault_in_text, has_body, path_of
 from services.service import Address
 
 MAX_BYTES = 10**12
@@ -35,7 +35,6 @@ class Request(http.server.BaseHTTPRequestHandler):
     """
 
     protocol_version = "HTTP/1.1"
-    default_request_version = "HTTP/1.1"  # an error is answered with a status line, whatever was wrong
     server_version = "glasstack"
     sys_version = ""
     raw_requestline: bytes
@@ -58,7 +57,8 @@ class Request(http.server.BaseHTTPRequestHandler):
         self.rfile = BytesIO(head)
         self.wfile = BytesIO()
         self.close_connection = True
-        line = head.partition(b"\n")[0].rstrip(b"\r")
+        line, _, self._fields = head.partition(b"\n")
+        line = line.rstrip(b"\r")
         if fault is None and len(line) > MAX_LINE:
             fault = HTTPStatus.REQUEST_URI_TOO_LONG
         if fault is None:
@@ -81,14 +81,15 @@ class Request(http.server.BaseHTTPRequestHandler):
             if not self.answer:  # a line of blanks, which the library says nothing to
                 self.send_error(HTTPStatus.BAD_REQUEST)
             return False
-        if self.command not in ("GET", "HEAD"):
-            return True  # 501, whatever the target
-        path = path_of(self.path)
-        if path is None:
-            self.send_error(HTTPStatus.BAD_REQUEST, "Bad request target")
-            return False
-        self.path = path
-        return True
+        fault = fault_in_text(self.raw_requestline, self._fields)
+        fault = fault or fault_in_header(self.headers, is_host_needed=self.request_version != "HTTP/1.0")
+        if fault is None and self.command in ("GET", "HEAD"):  # the others get 501, whatever their target
+            path = path_of(self.path)
+            fault = "Bad request target" if path is None else None
+            self.path = path or ""
+        if fault is not None:
+            self.send_error(HTTPStatus.BAD_REQUEST, fault)
+        return fault is None
 
     def do_GET(self) -> None:
         if self.directory is None:
@@ -155,7 +156,7 @@ class Request(http.server.BaseHTTPRequestHandler):
         if length is not None:
             self.send_header("Content-Length", str(length))
         # Where the body of a request ends is not our business, so the next request after one is not found.
-        if self.headers.get("Transfer-Encoding") or self.headers.get("Content-Length", "0").strip() != "0":
+        if has_body(self.headers):
             self.close_connection = True
         if self.close_connection:
             self.send_header("Connection", "close")
@@ -169,6 +170,13 @@ class Request(http.server.BaseHTTPRequestHandler):
             body.close()
 
     # --- what the library asks
+
+    def handle_expect_100(self) -> bool:
+        return True  # RFC 9110 10.1.1: the answer itself comes at once, and does not wait for a body
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        self.request_version = self.protocol_version  # or HTTP/0.9 would have no status line
+        super().send_error(code, message, explain)
 
     def version_string(self) -> str:
         return self.server_version

@@ -100,6 +100,42 @@ def test_nothing_outside_is_had(web: Web) -> None:
         assert done.out.endswith(b"403") or done.code == 8, name
 
 
+# What nginx refuses, we refuse, and what it takes we take.
+RAW = {
+    "plain": b"GET /small.txt HTTP/1.1\r\nHost: x\r\n",
+    "LF alone": b"GET /small.txt HTTP/1.1\nHost: x\n",
+    "a URL": b"GET http://x/small.txt HTTP/1.1\r\nHost: x\r\n",
+    "1.0": b"GET /small.txt HTTP/1.0\r\n",
+    "UTF-8": b"GET /caf\xc3\xa0 HTTP/1.1\r\nHost: caf\xc3\xa9.lab\r\n",
+    "lower case": b"GET /small.txt HTTP/1.1\r\nhost: x\r\nrange: bytes=0-1\r\n",
+    "no Host": b"GET /small.txt HTTP/1.1\r\n",
+    "two Hosts": b"GET /small.txt HTTP/1.1\r\nHost: x\r\nHost: x\r\n",
+    "a blank before the colon": b"GET /small.txt HTTP/1.1\r\nHost: x\r\nX : y\r\n",
+    "a Host that is none": b"GET /small.txt HTTP/1.1\r\nHost: x/y\r\n",
+    "two lengths": b"GET /small.txt HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 5\r\n",
+    "length and chunks": b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n",
+    "NUL": b"GET /small.txt HTTP/1.1\r\nHost: x\r\nX: \0\r\n",
+    "0.9": b"GET /small.txt HTTP/0.9\r\n",
+    "a target that is none": b"GET http://[bad/ HTTP/1.1\r\nHost: x\r\n",
+    "no target": b"GET small.txt HTTP/1.1\r\nHost: x\r\n",
+}
+ASK = """
+import socket, sys
+for request in {0!r}:
+    with socket.create_connection(({1!r}, {2}), 10) as sock:
+        sock.sendall(request + b"Connection: close\\r\\n\\r\\n")
+        print(sock.makefile("rb").read(12))
+"""
+
+
+def test_what_is_no_request_to_nginx_is_none_to_us(web: Web) -> None:
+    at = {"ours": (NODE, 8080), "nginx": (KERNEL, 8081)}
+    done = web.there({who: [sys.executable, "-c", ASK.format([*RAW.values()], *where)] for who, where in at.items()})
+    ours, nginx = (dict(zip(RAW, done[who].out.decode().splitlines(), strict=True)) for who in at)
+    assert ours == nginx
+    assert set(ours.values()) == {f"b'HTTP/1.1 {status}'" for status in (200, 206, 400, 404)}
+
+
 def test_resuming_and_asking_again(web: Web) -> None:
     def prepare(name: str, directory: Path) -> None:
         if not name.startswith("new"):

@@ -155,7 +155,7 @@ def test_a_client_that_does_not_read_costs_one_piece_and_the_others_nothing(plac
     (site / "huge").touch()
     os.truncate(site / "huge", 1 << 34)
     idle = place.connect(service)
-    idle.sendall(b"GET /huge HTTP/1.1\r\n\r\n")
+    idle.sendall(b"GET /huge HTTP/1.1\r\nHost: x\r\n\r\n")
     assert place.eventually(lambda: service.bytes_out > 100_000)
     (client,) = service.clients
     assert ask(place, service, ("GET", "/big.bin", {}))[0][1] == BIG
@@ -172,7 +172,7 @@ def test_a_file_that_shrinks_while_it_is_sent_ends_the_connection(place: Any, si
     path.touch()
     os.truncate(path, 1 << 30)
     sock = place.connect(service)
-    sock.sendall(b"GET /shrinks HTTP/1.1\r\n\r\nGET /empty.txt HTTP/1.1\r\n\r\n")
+    sock.sendall(b"GET /shrinks HTTP/1.1\r\nHost: x\r\n\r\nGET /empty.txt HTTP/1.1\r\nHost: x\r\n\r\n")
     assert sock.recv(15) == b"HTTP/1.1 200 OK"
     os.truncate(path, 1 << 20)
     received, tail = 15, b""
@@ -229,7 +229,7 @@ def test_a_client_that_says_nothing_is_left(slow: Any) -> None:
 def test_an_idle_connection_is_closed_and_a_busy_one_is_not(slow: Any) -> None:
     world, service, sock = slow
     for _ in range(20):
-        sock.sendall(b"HEAD / HTTP/1.1\r\n\r\n")
+        sock.sendall(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert sock.recv(1000).startswith(b"HTTP/1.1 200 OK")
         world.sleep(HEAD_TIME - 1)
     assert service.loop._timers and len(service.loop._timers) < 5
@@ -240,7 +240,7 @@ def test_an_idle_connection_is_closed_and_a_busy_one_is_not(slow: Any) -> None:
 
 def test_a_client_that_stops_reading_is_cut_and_one_that_reads_slowly_is_not(slow: Any) -> None:
     world, service, sock = slow
-    sock.sendall(b"GET /big.bin HTTP/1.1\r\n\r\n" * 20)
+    sock.sendall(b"GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
     for _ in range(10):
         world.sleep(IDLE_TIME / 2)
         assert sock.recv(1 << 20)

@@ -91,11 +91,95 @@ def test_a_line_that_is_no_request_is_answered_and_logged(place: Any, site: Path
     assert service.loop.last_fault == ""
 
 
+@pytest.mark.parametrize(
+    "head, status",
+    [
+        ("GET /ten HTTP/1.1\nHost: x\n", 200),  # RFC 9112 2.2: lines may end with a LF alone
+        ("GET /ten HTTP/1.1\r\nhOST:x:8080\r\n", 200),
+        ("GET /ten HTTP/1.1\r\nHost:\t[::1]:80 \r\n", 200),
+        ("GET /ten HTTP/1.1\r\nHost: caf\u00c3\u00a9.lab\r\nX: \u00ff\t\r\n", 200),
+        ("GET /ten HTTP/1.1\r\nHost:\r\n", 200),  # RFC 9110 7.2: of a URL without one
+        ("GET /ten HTTP/1.2\r\nHost: x\r\n", 200),
+        ("GET /ten HTTP/1.0\r\n", 200),
+        ("POST /ten HTTP/1.1\r\nHost: x\r\n", 501),
+        ("GET /ten HTTP/2.0\r\nHost: x\r\n", 505),
+        # RFC 9112 3.2: Host
+        ("GET /ten HTTP/1.1\r\n", 400),
+        ("GET /ten HTTP/1.2\r\n", 400),
+        ("POST /ten HTTP/1.1\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x\r\nHost: x\r\n", 400),
+        ("GET /ten HTTP/1.0\r\nHost: x\r\nhost: y\r\n", 400),
+        ("GET /ten HTTP/1.0\r\nHost: a b\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: http://x/\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x, y@z\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x:80:81\r\n", 400),
+        # RFC 9112 3: the first line
+        ("GET /ten\r\n", 400),
+        ("GET /ten\r\nHost: x\r\n", 400),
+        ("GET  /ten HTTP/1.1\r\nHost: x\r\n", 400),
+        ("GET\t/ten HTTP/1.1\r\nHost: x\r\n", 400),
+        ("GET /ten HTTP/1.1 \r\nHost: x\r\n", 400),
+        ("GET /t\u0001n HTTP/1.1\r\nHost: x\r\n", 400),
+        ("GET /t en HTTP/1.1\r\nHost: x\r\n", 400),
+        ("GET /ten HTTP/01.1\r\nHost: x\r\n", 400),
+        ("GET /ten HTTP/0.9\r\nHost: x\r\n", 400),
+        ("GET /t en HTTP/0.9\r\nHost: x\r\n", 400),
+        ("POST /ten HTTP/0.9\r\nHost: x\r\n", 400),
+        ("GET / HTTP/1.1\rX\r\nHost: x\r\n", 400),
+        # RFC 9112 5: fields
+        ("GET /ten HTTP/1.1\r\nHost: x\r\nX : y\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost : x\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x\r\n: y\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x\r\nno colon\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x\r\nFrom me\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x\r\n folded\r\n", 400),
+        ("GET /ten HTTP/1.1\r\n Host: x\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x\r\nX: y\rZ: 0\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x\r\nX: \0\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x\r\nX\u00e4: y\r\n", 400),
+        # RFC 9112 6: where the body ends
+        ("GET /ten HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 5\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 0\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x\r\nContent-Length: 0, 5\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x\r\nContent-Length: +5\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x\r\nContent-Length: -0\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x\r\nContent-Length: \u00b2\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, gzip\r\n", 400),
+        ("GET /ten HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n", 400),
+    ],
+)
+def test_what_must_be_refused_is(site: Path, head: str, status: int) -> None:
+    request: Any = asked(site, head.encode("latin-1") + b"\r\n")
+    assert request.status == status
+    assert request.answer.startswith(b"HTTP/1.1 %d " % status)
+    assert (status == 200) is (b"".join(request.body or ()) == DIGITS)
+    assert (b"\r\nConnection: close\r\n" in request.answer) is (status != 200 or " HTTP/1.0" in head)
+    assert request.close_connection is (status != 200 or " HTTP/1.0" in head)
+
+
+BODIES = [
+    "Content-Length: 5", "Content-Length: 05", "Content-Length: " + "9" * 5000, "Transfer-Encoding: chunked",
+    "Transfer-Encoding: gzip\r\nTransfer-Encoding: Chunked",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path, status", [("/ten", 200), ("/nothing", 404), ("/sub", 301)])
+def test_a_request_with_a_body_is_the_last_for_nobody_looks_where_that_ends(site: Path, path: str, status: int) -> None:
+    for field, is_last in (*((body, True) for body in BODIES), ("Content-Length: 0", False), ("X: y", False)):
+        for more in ("", "Expect: 100-continue\r\n"):  # the answer is there at once: nothing is to be continued
+            request = asked(site, f"GET {path} HTTP/1.1\r\nHost: x\r\n{more}{field}\r\n\r\n".encode())
+            assert request.answer.startswith(b"HTTP/1.1 %d " % status)
+            assert request.close_connection is is_last, field
+            assert (b"\r\nConnection: close\r\n" in request.answer) is is_last
+
+
 PIECES = [
     b"GET", b"HEAD", b"POST", b"OPTIONS", b" ", b"  ", b"\t", b"\xa0", b"\x85", b"\x0b", b"\r", b"\n", b"\r\n", b"\0",
     b"http://", b"://", b"[", b"]", b"[::1]", b"x", b"@", b":", b":80", b"/", b"//", b"..", b"ten", b"sub", b"?", b"#",
-    b"%", b"%2f", b"%00", b"%5b", b"\xc3\xa4", b"\xff", b"*", b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2.0",
-    b"HTTP/1.", b"HTTP/\xb2.1", b"Host: x", b"Host: ", b"host:", b"Range: bytes=0-1", b"If-Match: ", b'"',
+    b"%", b"%2f", b"%00", b"%5b", b"\xc3\xa4", b"\xff", b"*", b"HTTP/1.1", b"HTTP/1.0", b"HTTP/0.9", b"HTTP/2.0",
+    b"HTTP/1.", b"HTTP/\xb2.1", b"Host: x", b"Host: ", b"host:", b"Range: bytes=0-1", b"If-Match: ", b'"', b"Expect: ",
     b"100-continue", b"Connection: ", b"close", b"keep-alive", b"Content-Length: 5", b"Transfer-Encoding: chunked",
 ]  # fmt: skip
 

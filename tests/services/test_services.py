@@ -181,10 +181,10 @@ def exchange(place: Any, request: bytes) -> bytes:
         (b"GET / HTTP/1.0\r\n\r\n", b"200"),
         (b"\r\n\r\nGET / HTTP/1.0\r\n\r\n", b"200"),
         (b"GET /bytes/10?x=y HTTP/1.1\r\nHost: a\r\n\r\n", b"200"),
-        (b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello", b"501"),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello", b"501"),
         (b"nonsense\r\n\r\n", b"400"),
         (b"GET / HTTP/9.9\r\n\r\n", b"505"),
-        (b"GET /bytes/99999999999999 HTTP/1.1\r\n\r\n", b"404"),
+        (b"GET /bytes/99999999999999 HTTP/1.1\r\nHost: a\r\n\r\n", b"404"),
         (b"GET / HTTP/1.1\r\nX: " + b"a" * 20000, b"431"),
         (b"GET /" + b"a" * 70000, b"414"),
         (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n", b"414"),
@@ -199,7 +199,7 @@ def test_http_answers_every_request_with_a_status(place: Any, request_bytes: byt
 
 def test_http_pipelined_requests_are_answered_in_order(place: Any) -> None:
     place.services.start("http", port=0)
-    answer = exchange(place, b"".join(b"GET /bytes/%d HTTP/1.1\r\n\r\n" % n for n in (5, 200000, 7)))
+    answer = exchange(place, b"".join(b"GET /bytes/%d HTTP/1.1\r\nHost: a\r\n\r\n" % n for n in (5, 200000, 7)))
     lengths = [line for line in answer.split(b"\r\n") if line.startswith(b"Content-Length")]
     assert lengths == [b"Content-Length: 5", b"Content-Length: 200000", b"Content-Length: 7"]
     assert answer.endswith(b"\r\n\r\n" + ROWS[:7])
