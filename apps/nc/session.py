@@ -31,7 +31,6 @@ class Session:
     def __init__(
         self, options: Options, node: Host, source: Source, sink: Callable[[bytes], None], report: Report
     ) -> None:
-        options.check()
         self.options = options
         self.node = node
         self.source = source

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -33,6 +34,7 @@ class Near(NamedTuple):
     resolver: Resolver
     world: World
     far: SocketModule
+    sink: Any
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,7 @@ def near() -> Iterator[Near]:
         sink.bind(("", 7))
         for port, talk in ((7, echo), (13, tell), (19, wait)):
             world.spawn(serve, far.create_server(("", port)), talk, is_service=True)
-        yield Near(engine, module, Resolver(module), world, far)
+        yield Near(engine, module, Resolver(module), world, far, sink)
 
 
 def serve(listener: Any, talk: Callable[[Any], object]) -> None:
@@ -197,6 +199,17 @@ def test_listening_s_words(near: Near, words: str, capsys: pytest.CaptureFixture
     assert run(near, capsys, f"-v {words}") == (
         0, "hello\n", f"Listening on {address} 4711\nConnection received on 10.0.0.2 {port}\n",
     )  # fmt: skip
+
+
+def test_who_it_was_by_name_unless_names_are_not_wanted(near: Near, capsys: pytest.CaptureFixture[str]) -> None:
+    def knock() -> None:
+        near.world.sleep(0.1)
+        near.socket.create_connection(("127.0.0.1", 4711)).close()
+
+    for flags, name in (("-v", "localhost"), ("-vn", "127.0.0.1")):
+        near.world.spawn(knock)
+        said = run(near, capsys, f"{flags} -l 127.0.0.1 4711")
+        assert re.fullmatch(rf"Listening on {name} 4711\nConnection received on {name} \d+\n", said.err)
 
 
 def test_a_port_in_use(near: Near, capsys: pytest.CaptureFixture[str]) -> None:
@@ -360,8 +373,24 @@ def test_a_conversation_at_the_prompt_is_begun_without_asking_and_its_end_is_exp
     assert result.error == "Connection reset by peer"
 
 
+def test_a_udp_port_is_open_if_its_host_does_not_say_otherwise_within_three_seconds(near: Near) -> None:
+    near.sink.setblocking(False)
+    with suppress(BlockingIOError):
+        while True:
+            near.sink.recv(10)
+    began = near.engine.now()
+    result = nc(THERE, "7-8", udp=True, scan=True, node=near)
+    assert result.open_ports == [7] and [a.error for a in result.attempts] == ["", "Connection refused"]
+    assert near.engine.now() - began == pytest.approx(4.0, abs=0.01)  # one for what is closed
+    assert [near.sink.recv(10) for _ in range(5)] == [b"X"] * 5
+    with pytest.raises(BlockingIOError):
+        near.sink.recv(10)
+
+
 def test_ports_that_were_not_asked_are_not_said_to_be_open(near: Near) -> None:
+    began = near.engine.now()
     assert nc(THERE, [7, 8], udp=True, scan=True, verbose=False, wait=1, node=near).open_ports == [7]
+    assert near.engine.now() - began == pytest.approx(2.0, abs=0.01)
 
 
 # --- the parsers
