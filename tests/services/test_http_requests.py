@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.http import LINGER
 from services.http.directory import Directory
 from services.http.request import Request
 from tests.services.test_services import receive_all
@@ -198,3 +199,45 @@ def test_fuzz_every_request_has_an_answer_a_log_line_and_no_fault(
         assert re.fullmatch(r'1\.2\.3\.4 - - \[[^]]*\] "[ -~]+" [2-5]\d\d 7', request.log_line(7))
         for _ in request.body or ():
             pass
+
+
+# --- when it hangs up
+
+
+@pytest.mark.parametrize(
+    "field", [b"Content-Length: 35", b"Content-Length: 0\r\nContent-Length: 35", b"Transfer-Encoding: chunked"]
+)
+def test_what_comes_in_a_body_is_not_taken_for_a_request(place: Any, site: Path, field: bytes) -> None:
+    service = place.services.start("http", port=0, setting=str(site))
+    sock = place.connect(service)
+    sock.sendall(b"GET /ten HTTP/1.1\r\nHost: x\r\n" + field + b"\r\n\r\n" + b"GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = receive_all(sock)
+    assert answer.count(b"HTTP/1.1 ") == 1 and b"\r\nConnection: close\r\n" in answer
+    assert place.eventually(lambda: len(service.log) == 1) and "hidden" not in service.log[0]
+
+
+LAST = b"GET /ten HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+
+
+def test_a_client_that_is_still_sending_hears_the_last_answer(place: Any, site: Path) -> None:
+    service = place.services.start("http", port=0, setting=str(site))
+    sock = place.connect(service)
+    sock.sendall(LAST + bytes(5000))
+    assert receive_all(sock).endswith(DIGITS)
+    sock.sendall(bytes(300_000))
+    assert place.eventually(lambda: service.bytes_in == len(LAST) + 305_000)
+    assert len(service.clients) == 1  # it was not cut off
+    sock.close()
+    assert place.eventually(lambda: not service.clients)
+
+
+def test_a_client_that_does_not_stop_sending_is_cut_off(place: Any, site: Path) -> None:
+    service = place.services.start("http", port=0, setting=str(site))
+    sock = place.connect(service)
+    sock.sendall(LAST)
+    assert receive_all(sock).endswith(DIGITS)
+    with pytest.raises(ConnectionError):
+        for _ in range(400):
+            sock.sendall(bytes(65536))
+    assert place.eventually(lambda: not service.clients)
+    assert LINGER <= service.bytes_in < 2 * LINGER
