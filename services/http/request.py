@@ -18,7 +18,7 @@ from typing import Any
 from services.chargen import characters
 from services.http.conditions import decide
 from services.http.directory import Body, Directory, Elsewhere, File, Refused
-from services.http.syntax import fault_in_header, fault_in_text, has_body, path_of
+from services.http.syntax import fault_in_header, fault_in_text, has_body, options, path_of
 from services.service import Address
 
 MAX_BYTES = 10**12
@@ -89,6 +89,8 @@ class Request(http.server.BaseHTTPRequestHandler):
             self.path = path or ""
         if fault is not None:
             self.send_error(HTTPStatus.BAD_REQUEST, fault)
+        elif "close" in options(self.headers):  # the library knows it alone only
+            self.close_connection = True
         return fault is None
 
     def do_GET(self) -> None:

@@ -52,6 +52,11 @@ def has_body(header: Message) -> bool:
     return "Transfer-Encoding" in header or header.get("Content-Length", "").strip(" \t0") != ""
 
 
+def options(header: Message) -> list[str]:
+    """What the client wants of the connection, in lower case (RFC 9110 7.6.1)."""
+    return [word.strip(" \t").lower() for line in header.get_all("Connection", []) for word in line.split(",")]
+
+
 def path_of(target: str) -> str | None:
     """Path and query of a request's target, which is a path (RFC 9112 3.2.1) or a whole URL (3.2.2). None if it is
     neither."""

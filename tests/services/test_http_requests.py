@@ -205,6 +205,25 @@ def test_fuzz_every_request_has_an_answer_a_log_line_and_no_fault(
 
 
 @pytest.mark.parametrize(
+    "version, fields, is_last",
+    [
+        ("1.1", "Connection: close", True),
+        ("1.1", "Connection: TE, Close\r\nTE: deflate", True),
+        ("1.1", "Connection: TE\r\nConnection: close", True),
+        ("1.1", "Connection: keep-alive, close", True),
+        ("1.1", "Connection: closed, TE", False),
+        ("1.1", "Connection: keep-alive", False),
+        ("1.0", "Connection: close", True),
+        ("1.0", "X: y", True),
+    ],
+)
+def test_a_client_that_asks_for_it_is_hung_up_on(site: Path, version: str, fields: str, is_last: bool) -> None:
+    request = asked(site, f"GET /ten HTTP/{version}\r\nHost: x\r\n{fields}\r\n\r\n".encode())
+    assert (request.status, request.close_connection) == (200, is_last)
+    assert (b"\r\nConnection: close\r\n" in request.answer) is is_last
+
+
+@pytest.mark.parametrize(
     "field", [b"Content-Length: 35", b"Content-Length: 0\r\nContent-Length: 35", b"Transfer-Encoding: chunked"]
 )
 def test_what_comes_in_a_body_is_not_taken_for_a_request(place: Any, site: Path, field: bytes) -> None:
