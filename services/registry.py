@@ -3,6 +3,7 @@ only."""
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import NamedTuple
 
 from services.chargen import Chargen
@@ -39,7 +40,7 @@ class Wanted(NamedTuple):
 
 def parse_name(text: str) -> Wanted:
     """'echo', 'echo:7007' or 'dns=lab.zone' as what is asked for; ValueError with one clear line otherwise."""
-    name, equals, setting = text.partition("=")
+    name, equals, setting = str(text).partition("=")
     word, colon, port = name.partition(":")
     kind = kind_of(word)
     if colon and not (port.isascii() and port.isdigit() and int(port) < 65536):
@@ -47,6 +48,23 @@ def parse_name(text: str) -> Wanted:
     if equals and not kind.takes:
         raise ValueError(f"{text}: {word} has nothing to be set")
     return Wanted(kind, int(port) if colon else None, setting)
+
+
+def wanted(name: str, port: int | None, address: str, setting: str | PathLike[str]) -> Wanted:
+    """The same, of a `name` that may leave to the others what it does not say. ValueError with one clear line."""
+    found = parse_name(name)
+    if port is not None and not (type(port) is int and 0 <= port < 65536):
+        raise ValueError(f"a port is a number from 0 to 65535, not {port!r}")
+    if not isinstance(address, str):
+        raise ValueError(f"an address is text, as '192.168.1.3', not {address!r}")
+    if not isinstance(setting, (str, PathLike)):
+        raise ValueError(f"a setting is text, as {found.kind.takes or 'FILE'}, not {setting!r}")
+    if port is not None and found.port not in (None, port):
+        raise ValueError(f"{name}: the port is {found.port} and {port}")
+    text = str(setting)
+    if text and found.setting not in ("", text):
+        raise ValueError(f"{name}: the setting is {found.setting!r} and {text!r}")
+    return Wanted(found.kind, found.port if port is None else port, text or found.setting)
 
 
 def open_service(kind: type[Service], loop: Loop, address: str, port: int | None, setting: str) -> Service:

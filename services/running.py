@@ -6,10 +6,11 @@ Each service has a loop and a thread of its own, made by the engine's `spawn`, s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from os import PathLike
 from typing import Any, NamedTuple
 
 from services.loop import Loop
-from services.registry import KINDS, kind_of, open_service
+from services.registry import KINDS, open_service, wanted
 from services.service import Service
 
 
@@ -33,23 +34,27 @@ class Services:
         self._runs: dict[tuple[str, int], _Run] = {}
 
     def start(
-        self, name: str, port: int | None = None, address: str = "", setting: str = "", quiet: bool = False
+        self,
+        name: str,
+        port: int | None = None,
+        address: str = "",
+        setting: str | PathLike[str] = "",
+        quiet: bool = False,
     ) -> Service:
         """Start a service on its own port or another (0: any free one), of one address or all; `setting` is what it
-        `takes`. With `quiet` nobody is told what it exposes.
+        `takes`. 'echo:7007' and 'http=DIR' name port and setting too. With `quiet` nobody is told what it exposes.
 
         Returns the service, which shows its clients. Raises ValueError for a name that is none or a setting that makes
         no sense, OSError if the port is not to be had.
         """
-        kind = kind_of(name)
-        if port is not None and not 0 <= port < 65536:
-            raise ValueError(f"a port is a number from 0 to 65535, not {port}")
+        kind, port, text = wanted(name, port, address, setting)
         loop = Loop(self._socket, self._selectors)
         try:
-            service = open_service(kind, loop, address, port, setting)
+            service = open_service(kind, loop, address, port, text)
         except BaseException:
             loop.close()
             raise
+        name = kind.name
         self._runs[name, service.bound] = _Run(service, loop, self._spawn(loop.run, name=f"{name}:{service.bound}"))
         if self.tell is not None and not (quiet or service.is_greeting):
             self.tell(f"{name} exposes {service.exposes}")
@@ -57,6 +62,8 @@ class Services:
 
     def stop(self, name: str, port: int | None = None) -> None:
         """Stop a service, on every port or on one: its clients are cut off. ValueError if it does not run."""
+        kind, port, _ = wanted(name, port, "", "")
+        name = kind.name
         runs = [key for key in self._runs if key[0] == name and port in (None, key[1])]
         if not runs:
             raise ValueError(f"{name} does not run" + (f" on port {port}" if port is not None else ""))

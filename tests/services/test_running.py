@@ -53,6 +53,51 @@ def test_unknown_names_and_ports_are_one_clear_line(place: Any) -> None:
         place.services.stop("echo")
 
 
+@pytest.mark.parametrize("port", ["7", "", True, False, 7.0, -1, 65536, [], b"7"])
+def test_a_port_that_is_no_number_is_one_clear_line(place: Any, port: Any) -> None:
+    with pytest.raises(ValueError) as caught:
+        place.services.start("echo", port=port)
+    assert str(caught.value) == f"a port is a number from 0 to 65535, not {port!r}"
+    assert place.services.running == []
+
+
+@pytest.mark.parametrize(
+    "name, more, fault",
+    [
+        (7, {}, "there is no service '7'; there are echo, "),
+        (["echo"], {}, "there is no service "),
+        ("echo", {"address": 7}, "an address is text, as '192.168.1.3', not 7"),
+        ("qotd", {"setting": 7}, "a setting is text, as FILE, not 7"),
+        ("qotd", {"setting": None}, "a setting is text, as FILE, not None"),
+        ("echo=x", {}, "echo=x: echo has nothing to be set"),
+        ("echo:7", {"port": 8}, "echo:7: the port is 7 and 8"),
+        ("qotd=a", {"setting": "b"}, "qotd=a: the setting is 'a' and 'b'"),
+        ("echo:x", {}, "echo:x: a port is a number from 0 to 65535, not 'x'"),
+    ],
+)
+def test_what_start_cannot_make_sense_of_is_one_clear_line(
+    place: Any, name: Any, more: dict[str, Any], fault: str
+) -> None:
+    with pytest.raises(ValueError) as caught:
+        place.services.start(name, **more)
+    assert str(caught.value).startswith(fault) and "\n" not in str(caught.value)
+
+
+def test_a_service_is_started_and_stopped_by_the_words_of_the_command_line(place: Any, tmp_path: Path) -> None:
+    (tmp_path / "a=b:c").write_text("Said.\n")
+    echo = place.services.start("echo:0")
+    by_word = place.services.start(f"qotd:0={tmp_path}/a=b:c", port=0)
+    by_path = place.services.start("qotd", port=0, setting=tmp_path / "a=b:c")
+    assert [service.greeting() for service in (by_word, by_path)] == [b"Said.\r\n"] * 2
+    assert place.services.running == ["echo", "qotd"]
+    place.services.stop(f"qotd:{by_word.bound}=whatever")
+    assert list(place.services) == [echo, by_path]
+    with pytest.raises(ValueError, match=rf"^qotd does not run on port {by_word.bound}$"):
+        place.services.stop(f"qotd:{by_word.bound}")
+    with pytest.raises(ValueError, match=r"^there is no service 'ecko'; there are echo"):
+        place.services.stop("ecko")
+
+
 def test_stop_cuts_the_clients_off_and_frees_the_port(place: Any) -> None:
     first, second = place.services.start("echo", port=0), place.services.start("echo", port=0)
     sock = place.connect(first)
