@@ -7,7 +7,8 @@ that finds its address taken declines it, and it is left alone for a while.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from stack.wire.address import ANY4, broadcast, format_ip, format_mac, in_prefix, network, parse_ip, parse_prefix
 from stack.wire.dhcpv4 import ACK, DECLINE, DISCOVER, INFORM, NAK, OFFER, RELEASE, REQUEST, Dhcp
@@ -38,35 +39,57 @@ class Network(NamedTuple):
         All but the address may be left out: the pool is then the upper half of the subnet, router and name server are
         the server itself. 'router=none' and 'dns=none' give none. Words may be joined by commas. Raises ValueError.
         """
-        words = text.replace(",", " ").split()
+        try:
+            return cls._parse(text.replace(",", " ").split())
+        except ValueError as e:
+            raise ValueError(f"dhcp: {e}") from None
+
+    @classmethod
+    def _parse(cls, words: list[str]) -> Network:
         if not words:
-            raise ValueError("dhcp: start it with its address and prefix length: dhcp=192.168.1.1/24")
+            raise ValueError("start it with its address and prefix length: dhcp=192.168.1.1/24")
         address, prefixlen = parse_prefix(words[0])
         if len(address) != 4 or not 1 <= prefixlen <= 30:
-            raise ValueError(f"dhcp: {words[0]} is not an IPv4 address with a prefix length from 1 to 30")
+            raise ValueError(f"{words[0]} is not an IPv4 address with a prefix length from 1 to 30")
         settings = {"lease": "3600", "router": format_ip(address), "dns": format_ip(address), "domain": "", "mtu": ""}
         settings["pool"] = default_pool(address, prefixlen)
         for word in words[1:]:
             name, equals, value = word.partition("=")
             if name not in settings or not equals:
-                raise ValueError(f"dhcp: {word!r} is not one of {', '.join(f'{key}=' for key in sorted(settings))}")
+                raise ValueError(f"{word!r} is not one of {', '.join(f'{key}=' for key in sorted(settings))}")
             settings[name] = value
-        lease, mtu = number("lease", settings["lease"], 1, INFINITE), settings["mtu"]
-        first, last = pool(settings["pool"], address, prefixlen)
+        meanings: dict[str, Callable[[str], Any]] = {
+            "lease": lambda text: number(text, 1, INFINITE),
+            "router": addresses,
+            "dns": addresses,
+            "domain": lambda text: (parse_name(text.rstrip(".") + "."),) if text else (),
+            "mtu": lambda text: number(text, 68, 65535) if text else None,
+            "pool": lambda text: pool(text, address, prefixlen),
+        }
+        values = {name: _meant(name, text, meanings[name]) for name, text in settings.items()}
+        lease = values["lease"]
         options = Options(
             subnet_mask=(0xFFFFFFFF << (32 - prefixlen) & 0xFFFFFFFF).to_bytes(4, "big"),
             broadcast=broadcast(address, prefixlen),
-            routers=addresses(settings["router"]),
-            dns_servers=addresses(settings["dns"]),
+            routers=values["router"],
+            dns_servers=values["dns"],
             domain=settings["domain"],
-            search=(parse_name(settings["domain"].rstrip(".") + "."),) if settings["domain"] else (),
-            mtu=number("mtu", mtu, 68, 65535) if mtu else None,
+            search=values["domain"],
+            mtu=values["mtu"],
             lease_time=lease,
             t1=lease // 2 if lease != INFINITE else None,
             t2=lease * 7 // 8 if lease != INFINITE else None,
             server_id=address,
         )
+        first, last = values["pool"]
         return cls(address, prefixlen, first, last, options)
+
+
+def _meant(name: str, text: str, meaning: Callable[[str], Any]) -> Any:
+    try:
+        return meaning(text)
+    except ValueError as e:
+        raise ValueError(f"{name}={text}: {e}") from None
 
 
 def default_pool(address: bytes, prefixlen: int) -> str:
@@ -82,23 +105,27 @@ def pool(text: str, address: bytes, prefixlen: int) -> tuple[int, int]:
     first, _, last = text.partition("-")
     ends = [parse_ip(first), parse_ip(last or first)]
     if any(len(end) != 4 or not in_prefix(end, address, prefixlen) for end in ends):
-        raise ValueError(f"dhcp: the pool {text} is not within {format_ip(address)}/{prefixlen}")
+        raise ValueError(f"not within {format_ip(address)}/{prefixlen}")
     low, high = (int.from_bytes(end, "big") for end in ends)
-    if not 0 <= high - low < MAX_POOL:
-        raise ValueError(f"dhcp: the pool {text} has {high - low + 1} addresses; it may have 1 to {MAX_POOL}")
+    if low > high:
+        raise ValueError("it ends before it begins")
+    if high - low >= MAX_POOL:
+        raise ValueError(f"it has {high - low + 1} addresses, and may have {MAX_POOL}")
     return low, high
 
 
-def number(name: str, text: str, low: int, high: int) -> int:
+def number(text: str, low: int, high: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 11 and low <= int(text) <= high):
-        raise ValueError(f"dhcp: {name} is a whole number from {low} to {high}, not {text!r}")
+        raise ValueError(f"not a whole number from {low} to {high}")
     return int(text)
 
 
 def addresses(text: str) -> tuple[bytes, ...]:
-    found = tuple(parse_ip(word) for word in text.split("+")) if text != "none" else ()
-    if any(len(address) != 4 for address in found):
-        raise ValueError(f"dhcp: {text} is not IPv4")
+    words = text.split("+") if text != "none" else []
+    found = tuple(parse_ip(word) for word in words)
+    for word, address in zip(words, found, strict=True):
+        if len(address) != 4:
+            raise ValueError(f"{word} is not IPv4")
     return found
 
 
