@@ -248,6 +248,7 @@ class World:
                 is_yielding = False
                 self._block(task, predicate, deadline)
         finally:
+            task.predicate = None  # it may be all that keeps a socket alive
             if is_main:
                 interrupt.leave()
 

@@ -189,6 +189,27 @@ def test_a_strangers_thread_is_refused() -> None:
         assert "spawn()" in found[0]
 
 
+def test_a_socket_dropped_by_a_thread_that_ends_is_closed_at_once() -> None:
+    """What a thread waited for last keeps nothing alive."""
+    with World() as world:
+        a, b = SocketModule(world.host("10.0.0.1/24")), SocketModule(world.host("10.0.0.2/24"))
+        listener = b.create_server(("", 1))
+
+        def serve() -> None:
+            sock, _ = listener.accept()
+            assert sock.recv(1) == b"x"
+
+        server = world.spawn(serve)
+        with a.create_connection(("10.0.0.2", 1), 100) as client:
+            world.sleep(0.1)
+            client.sendall(b"x")
+            with pytest.warns(ResourceWarning, match="unclosed"):
+                server.join()
+            assert client.recv(1) == b""
+        assert world.now() < 1
+        listener.close()
+
+
 # --- standstill and the end
 
 
