@@ -151,6 +151,8 @@ def check_sequence(tcb: Connection, segment: tcp.Tcp, now: float) -> tcp.Tcp:
         acceptable = acceptable or (offset == window and not flags & tcp.RST)
     else:
         acceptable = window > 0 and offset < window and offset + length > 0
+        if window == 0 and offset == 0 and length == 1 and flags & tcp.FIN:
+            return segment  # as Linux: a FIN alone takes no room, and who sends it may have nothing else to say
     if not acceptable:
         return unacceptable(tcb, segment, offset, length, now)
     if flags & (tcp.SYN | tcp.RST) or (offset >= 0 and offset + length <= window):
@@ -178,8 +180,9 @@ def unacceptable(tcb: Connection, segment: tcp.Tcp, offset: int, length: int, no
         raise WireError(Drop.TCP_DUPLICATE)
     if tcb.state is State.TIME_WAIT and flags & tcp.FIN:
         tcb.time_wait(now)  # our last ACK was lost: 2 MSL begin again
-    # At a limited rate unless it brought something: two ends out of step would answer each other's ACKs for ever.
-    tcb.is_ack_due = length > 0 or tcb.protocol.may_challenge(now)
+    # At a limited rate unless it brought data: two ends out of step would answer each other's ACKs for ever, and a SYN
+    # is what a blind attacker sends (RFC 5961 4.2, 7).
+    tcb.is_ack_due = (length > 0 and not flags & tcp.SYN) or tcb.protocol.may_challenge(now)
     if offset == 0 and tcb.rcv_wnd == 0 and flags & tcp.ACK and not flags & tcp.SYN:
         # RFC 9293 3.10.7.4: with a closed window, valid ACKs are still to be taken.
         return segment._replace(payload=segment.payload[:0], flags=flags & ~tcp.FIN)
@@ -371,8 +374,6 @@ def take_text(tcb: Connection, segment: tcp.Tcp, now: float) -> None:
         return
     gained = queue.next - before
     tcb.rcv_nxt = (tcb.rcv_nxt + gained) & MASK
-    if tcb.is_read_shut:
-        queue.clear()
     tcb.urgent.settle(tcb.options.oob_inline)
     acknowledge_later(tcb, gained, had_hole, now)
     if tcb.port is not None:
@@ -396,7 +397,10 @@ def acknowledge_later(tcb: Connection, gained: int, had_hole: bool, now: float) 
 
 def take_fin(tcb: Connection, now: float) -> None:
     """The FIN, once everything before it is here."""
-    if tcb.rcv_fin is None or tcb.rcv_nxt != tcb.rcv_fin or tcb.is_fin_received:
+    if tcb.rcv_fin is None or tcb.is_fin_received or gt(tcb.rcv_fin, tcb.rcv_nxt):
+        return
+    if tcb.rcv_fin != tcb.rcv_nxt:
+        tcb.rcv_fin = None  # text came for where it lay: one of the two was a lie, and the text is here
         return
     tcb.is_fin_received = True
     tcb.rcv_nxt = (tcb.rcv_nxt + 1) & MASK

@@ -308,9 +308,8 @@ class Connection:
         return self.is_fin_received or self.is_read_shut or self.state in (State.CLOSED, State.TIME_WAIT)
 
     def shutdown_read(self, now: float) -> None:
-        """What arrives from now on is acknowledged and thrown away, as Linux does."""
+        """As Linux: what is here, and what comes, may be read, but nobody waits for more."""
         self.is_read_shut = True
-        self.receive_queue.clear()
 
     def shutdown_write(self, now: float) -> None:
         """CLOSE (RFC 9293 3.10.4): a FIN follows what is queued."""

@@ -27,7 +27,6 @@ class Listener:
         self.protocol = protocol
         self.port = port
         self.backlog = backlog
-        self.half_open: dict[Connection, None] = {}  # in the order of their SYNs
         self.accept_queue: deque[Connection] = deque()
 
     @property
@@ -51,13 +50,13 @@ class Listener:
             raise WireError(Drop.TCP_STATE)
         if self.is_full:
             raise WireError(Drop.BACKLOG_FULL)
-        if self.protocol.half_open >= self.protocol.net.config.tcp_max_syn_backlog:
-            self._recycle(now)
+        if len(self.protocol.half_open) >= self.protocol.net.config.tcp_max_syn_backlog:
+            # RFC 4987 3.4: the oldest makes room, whosever it is, so that a flood of SYNs shuts nobody out.
+            next(iter(self.protocol.half_open)).done(now)
         child = Connection(self.protocol, local, remote, self.port.options_for_child(), now, after)
         child.listener = self
         child.is_passive = True
-        self.half_open[child] = None
-        self.protocol.half_open += 1
+        self.protocol.half_open[child] = None
         self.protocol.add(child)
         take_syn(child, segment)
         child.snd_wnd = child.max_snd_wnd = segment.window
@@ -65,26 +64,15 @@ class Listener:
         child.enter(State.SYN_RECEIVED, now)
         output.run(child, now)
 
-    def _recycle(self, now: float) -> None:
-        """RFC 4987 3.4: the oldest half-open child makes room, so that a flood of SYNs does not shut everybody out."""
-        if not self.half_open:
-            raise WireError(Drop.BACKLOG_FULL)
-        next(iter(self.half_open)).done(now)
-
     def on_established(self, child: Connection, now: float) -> None:
-        self._no_longer_half_open(child)
+        self.protocol.half_open.pop(child, None)
         self.accept_queue.append(child)
         self.port.ready_changed()
 
     def on_gone(self, child: Connection, now: float) -> None:
         """A child ended before it was accepted. An established one stays to be accepted, as its data may still be
         read."""
-        self._no_longer_half_open(child)
-
-    def _no_longer_half_open(self, child: Connection) -> None:
-        if child in self.half_open:
-            del self.half_open[child]
-            self.protocol.half_open -= 1
+        self.protocol.half_open.pop(child, None)
 
     def accept(self) -> Connection | None:
         """The child that has waited longest, or None."""
@@ -96,7 +84,7 @@ class Listener:
 
     def close(self, now: float) -> None:
         """RFC 9293 3.10.4: children that nobody has accepted are reset."""
-        waiting = [*self.half_open, *self.accept_queue]
+        waiting = [*(c for c in self.protocol.half_open if c.listener is self), *self.accept_queue]
         self.accept_queue.clear()
         for child in waiting:
             child.abort(now)

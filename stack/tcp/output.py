@@ -80,7 +80,9 @@ def send_data(tcb: Connection, now: float) -> None:
         in_flight = diff(tcb.snd_nxt, tcb.snd_una)
         window = min(tcb.congestion.cwnd + tcb.recovery.allowance(tcb), tcb.snd_wnd)
         length = sendable(tcb, unsent, window - in_flight)
-        is_fin = tcb.is_fin_wanted and unsent >= 0 and length == unsent and (length > 0 or tcb.snd_nxt == tcb.fin_seq)
+        is_last = tcb.is_fin_wanted and unsent >= 0 and length == unsent and (length > 0 or tcb.snd_nxt == tcb.fin_seq)
+        # A FIN has a number, as data has: sent beyond the window it would be ignored there, with the ACK that it brings.
+        is_fin = is_last and in_flight + length < tcb.snd_wnd
         if length == 0 and not is_fin:
             break
         if left == 0:
@@ -184,15 +186,15 @@ def retransmit_first(tcb: Connection, why: str, now: float) -> None:
 def probe(tcb: Connection, now: float) -> None:
     """A zero-window probe: one byte beyond the window (RFC 9293 3.8.6.1), or the FIN if that is all there is."""
     seq = tcb.snd_una
-    if len(tcb.send_queue):
-        payload = tcb.send_queue.view(tcb.position(seq), 1)
-        end = (seq + 1) & MASK
-        _, waited = tcb.scoreboard.record(seq, end, now)
-        event = Retransmit(tcb.local, tcb.remote, seq, 1, "zero-window probe", tcb.retransmits, waited)
-        if gt(end, tcb.snd_max):
-            tcb.snd_max = end
-        tcb.resend_why = "zero-window probe"
-        emit(tcb, seq, tcp.ACK | tcp.PSH, payload, now, why=event)
+    has_data = len(tcb.send_queue) > 0
+    payload = tcb.send_queue.view(tcb.position(seq), 1) if has_data else b""
+    end = (seq + 1) & MASK
+    _, waited = tcb.scoreboard.record(seq, end, now)
+    event = Retransmit(tcb.local, tcb.remote, seq, len(payload), "zero-window probe", tcb.retransmits, waited)
+    if gt(end, tcb.snd_max):
+        tcb.snd_max = end
+    tcb.resend_why = "zero-window probe"
+    emit(tcb, seq, tcp.ACK | (tcp.PSH if has_data else tcp.FIN), payload, now, why=event)
 
 
 def keepalive(tcb: Connection, now: float) -> None:

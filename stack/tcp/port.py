@@ -30,6 +30,7 @@ class TcpPort(Port):
         self.connection: Connection | None = None
         self.listener: Listener | None = None
         self._was_connected = False
+        self._is_bound = False  # by the user: without, each connection has a local endpoint of its own
         self._has_room = False  # what writable() last said: a change of it is what the engine is told
 
     # --- what it is
@@ -58,6 +59,7 @@ class TcpPort(Port):
         if not is_unspecified(address) and not self.net.may_bind(address):
             raise error(errno.EADDRNOTAVAIL)
         self._protocol.bind(self, address, port)
+        self._is_bound = True
 
     def connect(self, address: bytes, port: int, now: float) -> None:
         """Begin to connect; the port is writable when it is done, and `take_error` says how. Raises EISCONN,
@@ -74,6 +76,8 @@ class TcpPort(Port):
         if is_multicast(address) or address == BROADCAST4 or address in self.net.broadcasts:
             raise error(errno.ENETUNREACH)
         remote = Endpoint(address, port)
+        if not self._is_bound:
+            self.local = None
         local = self._protocol.local_for(self, remote)
         self._error = 0
         self._was_connected = False
@@ -92,6 +96,7 @@ class TcpPort(Port):
             raise error(errno.EINVAL)
         if self.local is None:
             self._protocol.bind(self, bytes(4), 0)
+            self._is_bound = True
         assert self.local is not None
         self._protocol.check_listen(self)
         self.listener = Listener(self._protocol, self, max(0, backlog))
@@ -155,8 +160,8 @@ class TcpPort(Port):
         if connection is None or connection.state in OPENING:
             self.raise_error()
             raise error(errno.ENOTCONN)
-        if not connection.receive_queue.available:
-            self.raise_error()  # what had arrived before the error is read first, as in Linux
+        if not connection.receive_queue.available and not connection.is_fin_received:
+            self.raise_error()  # what had arrived before the error is read first, the end too, as in Linux
         return connection
 
     def shutdown(self, read: bool, write: bool, now: float) -> None:
@@ -261,4 +266,6 @@ class TcpPort(Port):
         """The connection has ended, with an errno or in peace."""
         if number:
             self._error = number
+        if not self._was_connected and not self._is_bound:
+            self.local = None  # as Linux: it may be bound, or connect from elsewhere
         self.ready_changed()

@@ -8,7 +8,6 @@ from collections import deque
 from struct import Struct
 
 from stack.interface import Interface
-from stack.ip.icmp import RateLimit
 from stack.ip.transport import IcmpError
 from stack.net import Net
 from stack.port import Bindings, Endpoint, Port, error
@@ -33,12 +32,13 @@ class Tcp:
         self.net = net
         self.bindings = Bindings(net.config)
         self.connections: dict[Key, Connection] = {}
-        self.half_open = 0
+        self.half_open: dict[Connection, None] = {}  # children of every listener, in the order of their SYNs
         self.time_waiting: dict[Connection, None] = {}  # the oldest first
         self.orphans: dict[Connection, None] = {}
         self.owing: list[Connection] = []  # connections that owe an ACK at the end of this batch
         self.sending: deque[Connection] = deque()  # those that could send more at once than one turn allows
-        self._challenges = RateLimit()
+        self._challenges_left = 0
+        self._challenges_until = 0.0
 
     def open(self) -> TcpPort:
         return TcpPort(self)
@@ -157,8 +157,14 @@ class Tcp:
 
     def may_challenge(self, now: float) -> bool:
         """RFC 5961 7: whether there is still room for one more challenge ACK, which is taken then."""
-        rate = self.net.config.tcp_challenge_ack_limit
-        return self._challenges.take(rate, rate, now)
+        if now >= self._challenges_until:
+            # Not the same number each second, as Linux: who counts them would learn of other people's connections
+            # (CVE-2016-5696).
+            rate = self.net.config.tcp_challenge_ack_limit
+            self._challenges_left = (rate + 1) // 2 + (self.net.config.rng.randrange(0, rate) if rate else 0)
+            self._challenges_until = now + 1.0
+        self._challenges_left -= 1
+        return self._challenges_left >= 0
 
     def forget(self, connection: Connection) -> None:
         self.time_waiting.pop(connection, None)

@@ -27,7 +27,8 @@ class NewReno:
         self.dupacks += 1
         cc = tcb.congestion
         if self.is_active:
-            cc.cwnd += tcb.mss  # RFC 6582 3.2 step 3: a segment has left the network
+            # RFC 6582 3.2 step 3: a segment has left the network; RFC 5681 3.2: no more than there were.
+            cc.cwnd = max(cc.cwnd, min(cc.cwnd + tcb.mss, cc.ssthresh + tcb.flight))
         elif self.dupacks == tcb.config.tcp_dupacks and self._may_begin(tcb):
             # RFC 5681 3.2 (2): FlightSize, without what limited transmit has sent beyond the window.
             cc.on_loss(min(tcb.flight, cc.cwnd), now)

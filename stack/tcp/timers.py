@@ -22,7 +22,7 @@ def on_retransmit(tcb: Connection, now: float) -> None:
     """RFC 6298 5.4 to 5.7, or the persist timer if there is no window to send into."""
     if tcb.state is State.SYN_SENT or tcb.state is State.SYN_RECEIVED:
         _resend_syn(tcb, now)
-    elif tcb.snd_wnd == 0 and len(tcb.send_queue):
+    elif tcb.snd_wnd == 0 and (len(tcb.send_queue) or tcb.is_fin_wanted):
         _probe(tcb, now)
     elif tcb.flight > 0:
         _resend(tcb, now)

@@ -115,8 +115,8 @@ class Invariants:
         children: Counter[bool] = Counter(
             t.state is State.SYN_RECEIVED for t in stack.tcp.connections.values() if t.listener is not None
         )
-        assert stack.tcp.half_open == children[True], "every half-open child is counted, and no other"
-        assert stack.tcp.half_open <= stack.config.tcp_max_syn_backlog
+        assert len(stack.tcp.half_open) == children[True], "every half-open child is counted, and no other"
+        assert len(stack.tcp.half_open) <= stack.config.tcp_max_syn_backlog
         assert len(stack.neighbors) <= stack.config.arp_cache_size
         for entry in stack.neighbors:
             assert entry.queued == sum(len(p.head) + len(p.payload) for p in entry.queue)

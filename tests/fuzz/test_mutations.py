@@ -186,7 +186,7 @@ def size(stack: Stack) -> dict[str, int]:
     connections = list(stack.tcp.connections.values())
     return {
         "connections": len(connections),
-        "half open": stack.tcp.half_open,
+        "half open": len(stack.tcp.half_open),
         "received": sum(c.receive_queue.available + c.receive_queue.held for c in connections),
         "pieces": sum(len(c.receive_queue._held) for c in connections),
         "neighbours": len(stack.neighbors),

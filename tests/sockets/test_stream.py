@@ -133,6 +133,42 @@ def test_nobody_answers(net: Net) -> None:
     assert world.now() - began == pytest.approx(3.0)
 
 
+def test_the_end_stays_the_end_whatever_comes_of_a_write(net: Net) -> None:
+    """What was written after their end draws a reset: a reader has had the end, and goes on having it."""
+    client, server = net.pair()
+    server.close()
+    assert client.recv(1) == b""
+    client.send(b"x")
+    net.sleep(0.2)
+    assert client.recv(1) == b""
+    with pytest.raises(BrokenPipeError):
+        client.send(b"x")
+
+
+def test_reading_shut_down_waits_for_nobody_and_loses_nothing(net: Net) -> None:
+    client, server = net.pair()
+    server.sendall(b"before")
+    net.sleep(0.1)
+    client.shutdown(net.here.SHUT_RD)
+    assert client.recv(100) == b"before" and client.recv(100) == b""
+    server.sendall(b"after")
+    net.sleep(0.1)
+    assert client.recv(100) == b"after" and client.recv(100) == b""
+
+
+def test_a_refused_connect_leaves_no_address(net: Net) -> None:
+    for again in ("connect", "bind"):
+        sock = net.keep(net.here.socket())
+        with pytest.raises(ConnectionRefusedError):
+            sock.connect(("127.0.0.1", 1))
+        assert sock.getsockname()[0] == "0.0.0.0"
+        if again == "connect":
+            sock.connect(net.listener().getsockname())
+        else:
+            sock.bind(("127.0.0.1", 0))
+            assert sock.getsockname()[0] == "127.0.0.1"
+
+
 def test_non_blocking_connect_that_is_refused(net: Net) -> None:
     sock = net.keep(net.here.socket())
     sock.setblocking(False)

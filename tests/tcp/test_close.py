@@ -110,6 +110,19 @@ def test_half_close_receives_on() -> None:
     assert d.read_all() == 100 and d.read_all() == -1
 
 
+def test_a_fin_that_lies_below_later_text_is_forgotten() -> None:
+    """One of the two is a lie. The text is there; a FIN may still come."""
+    d = connection()
+    d.inject("F. 11:11")
+    d.expect(". ack 1")
+    d.inject("P. 1:21")
+    d.expect(". ack 21")
+    assert d.state is State.ESTABLISHED and d.tcb.rcv_fin is None
+    d.inject("FP. 21:31")
+    d.expect(". ack 32")
+    assert d.state is State.CLOSE_WAIT and d.read_all() == 30
+
+
 def test_data_and_fin_while_our_fin_is_not_acknowledged() -> None:
     d = connection()
     d.shutdown()

@@ -132,6 +132,13 @@ def test_the_very_first_segment_lost() -> None:
     assert d.host.now == 0.0
 
 
+def test_forged_duplicates_inflate_no_further_than_what_is_in_flight() -> None:
+    """RFC 5681 3.2 (4), the note: no more segments can have left the network than there were."""
+    d = sender(write=10 * SIZE)
+    d.pour(*[". ack 1"] * 3000)
+    assert d.tcb.congestion.cwnd <= d.tcb.congestion.ssthresh + d.tcb.flight
+
+
 def test_more_duplicates_inflate_the_window_and_the_end_deflates_it() -> None:
     d = sender()
     segments(d, 1, 10)

@@ -51,7 +51,7 @@ def test_unreachable_ends_a_half_open_child() -> None:
     d.inject("S 0:0")
     d.expect("S. 0:0 ack 1")
     report(d, UNREACHABLE, icmpv4.HOST_UNREACHABLE, 0)
-    assert d.find() is None and d.host.stack.tcp.half_open == 0
+    assert d.find() is None and not d.host.stack.tcp.half_open
 
 
 def test_time_exceeded_does_not_end_an_attempt() -> None:

@@ -123,7 +123,7 @@ def test_a_reset_of_a_half_open_child_forgets_it() -> None:
     d.expect(". 1:1 ack 1")
     assert d.state is State.SYN_RECEIVED
     d.inject("R 1:1")
-    assert d.find() is None and d.host.stack.tcp.half_open == 0
+    assert d.find() is None and not d.host.stack.tcp.half_open
     assert d.listener is not None and not d.listener.readable()
     d.inject("S 0:0")
     d.expect("S. 0:0 ack 1")
@@ -168,14 +168,22 @@ def test_a_syn_is_challenged_wherever_it_lies(seq: int) -> None:
 
 
 def test_challenges_are_limited() -> None:
-    """RFC 5961 7: so that nobody makes us send more than a trickle."""
-    d = connection(tcp_challenge_ack_limit=5)
-    d.pour(*["S 1:1"] * 50)
-    assert len(d.take_all()) == 5
-    assert d.host.dropped(Drop.TCP_CHALLENGED) == 50
-    d.at(1.0)
-    d.pour(*["R 2:2"] * 50)
-    assert len(d.take_all()) == 5
+    """RFC 5961 7: so that nobody makes us send more than a trickle; how much each second is a secret (CVE-2016-5696)."""
+    d = connection(tcp_challenge_ack_limit=10)
+    counts = []
+    for second, guess in enumerate(["S 1:1", "R 2:2", "S 9:9", ". ack 5000", "S 1:1", "R 2:2"]):
+        d.at(second * 1.0)
+        d.pour(*[guess] * 50)
+        counts.append(len(d.take_all()))
+    assert all(5 <= count < 15 for count in counts) and len(set(counts)) > 2
+    assert d.host.dropped(Drop.TCP_CHALLENGED) == 300
+
+
+@pytest.mark.parametrize("guess", ["S 100000:100000", "S. 100000:100000 ack 1", ". 100000:100000 ack 1"])
+def test_what_lies_outside_the_window_is_answered_at_a_limited_rate(guess: str) -> None:
+    d = connection(tcp_challenge_ack_limit=10)
+    d.pour(*[guess] * 50)
+    assert 5 <= len(d.take_all()) < 15
 
 
 # --- ACK (RFC 5961 5.2)

@@ -262,13 +262,14 @@ def test_a_pointer_of_zero_is_the_first_byte() -> None:
     assert d.read_all() == 9
 
 
-def test_where_nobody_reads_any_more_marks_are_nothing() -> None:
+def test_a_mark_where_reading_is_shut_down() -> None:
+    """As Linux: what comes may still be read."""
     d = connection()
     d.shutdown(read=True, write=False)
     d.pour("PU. 1:11 urg 4")
     d.host.advance_to(0.1)
     d.take_all()
-    assert not d.a_port.exceptional() and d.read_all() == -1
+    assert d.a_port.exceptional() and d.a_port.receive_urgent() == stream(4, 5)
 
 
 @given(st.lists(st.tuples(st.integers(1, 8), st.integers(0, 12), st.booleans()), max_size=12), st.booleans())

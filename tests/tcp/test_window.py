@@ -129,12 +129,36 @@ def test_a_fin_probes_a_closed_window() -> None:
     d = plain(tcp_retries=4)
     d.inject(". ack 1 win 0")
     d.shutdown()
-    d.expect("F. 1:1")
+    d.expect("F. 1:1", at=0.2)
+    d.inject(". ack 1 win 0")
     fins = d.converse(1000, lambda fin: ". ack 1 win 0")
     assert len(fins) > 10 and {str(fin) for fin in fins} == {"F. 1:1 ack 1 win 65535"}
     assert d.state is State.FIN_WAIT_1
     d.inject(". ack 2 win 0")
     assert d.state is State.FIN_WAIT_2
+
+
+def test_a_fin_does_not_go_beyond_the_window() -> None:
+    """Or everything sent afterwards would have a number that a strict receiver ignores, and its ACK with it."""
+    d = plain()
+    d.inject(". ack 1 win 1000")
+    d.write(1000)
+    d.shutdown()
+    d.expect("P. 1:1001")
+    d.quiet()
+    d.inject(". ack 1001 win 0", "P. 1:1001 ack 1001 win 0")
+    d.expect(". 1001:1001 ack 1001")
+    d.inject(". 1001:1001 ack 1001 win 1")
+    d.expect("F. 1001:1001")
+
+
+def test_a_bare_fin_is_taken_by_a_closed_window() -> None:
+    d = plain(tcp_rcvbuf=4000)
+    d.pour(*(f". {n}:{n + 1000}" for n in range(1, 4001, 1000)))
+    assert d.take_all()[-1].win == 0
+    d.inject("F. 4001:4001")
+    d.expect(". ack 4002 win 0")
+    assert d.state is State.CLOSE_WAIT and d.read_all() == 4000 and d.read_all() == -1
 
 
 def test_a_fin_behind_data_waits_for_the_window() -> None:
