@@ -23,6 +23,7 @@ TIMEVAL = Struct("ll")
 MIN_RCVBUF = 2304
 MIN_SNDBUF = 4608
 MAX_BUFFER = 1 << 30
+PROTOCOLS = {standard.SOCK_STREAM: standard.IPPROTO_TCP, standard.SOCK_DGRAM: standard.IPPROTO_UDP}
 
 Key = tuple[int, int]
 
@@ -36,6 +37,11 @@ class Subject:
     proto: int
     receive_timeout: float | None = None  # SO_RCVTIMEO, seconds
     send_timeout: float | None = None  # SO_SNDTIMEO
+
+    @property
+    def protocol(self) -> int:
+        """SO_PROTOCOL: what a `proto` of 0 has become."""
+        return self.proto or PROTOCOLS.get(self.type, 0)
 
     @property
     def options(self) -> Options:
@@ -148,7 +154,7 @@ def _table() -> dict[Key, Option]:
         (SOL_SOCKET, "SO_SNDTIMEO"): _timeout("send_timeout"),
         (SOL_SOCKET, "SO_ERROR"): Option(lambda x: x.port.take_error()),
         (SOL_SOCKET, "SO_TYPE"): Option(lambda x: x.type),
-        (SOL_SOCKET, "SO_PROTOCOL"): Option(lambda x: x.proto),
+        (SOL_SOCKET, "SO_PROTOCOL"): Option(lambda x: x.protocol),
         (SOL_SOCKET, "SO_DOMAIN"): Option(lambda x: int(s.AF_INET)),
         (SOL_SOCKET, "SO_ACCEPTCONN"): Option(lambda x: int(isinstance(x.port, TcpPort) and x.port.is_listening)),
         (IPPROTO_IP, "IP_TTL"): Option(_get_ttl, _set_ttl),
