@@ -22,6 +22,7 @@ from stack.port import Port
 from stack.sockets.addresses import Names
 from stack.sockets.descriptor import Descriptor
 from stack.sockets.errors import error
+from stack.sockets.options import timeout_of
 from stack.sockets.selector import SelectorsModule
 from stack.sockets.sock import Socket, let_go
 from stack.sockets.transfer import Address
@@ -111,9 +112,7 @@ class SocketModule(ModuleType):
 
     def setdefaulttimeout(self, timeout: float | None) -> None:
         """Seconds for every socket made from now on; None waits for ever."""
-        if timeout is not None and timeout < 0:
-            raise ValueError("Timeout value out of range")
-        self._default_timeout = None if timeout is None else float(timeout)
+        self._default_timeout = timeout_of(timeout)
 
     def create_connection(
         self,

@@ -10,6 +10,7 @@ import errno
 import socket as standard
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import index
 from struct import Struct
 
 from stack.port import Options, Port
@@ -23,6 +24,7 @@ TIMEVAL = Struct("ll")
 MIN_RCVBUF = 2304
 MIN_SNDBUF = 4608
 MAX_BUFFER = 1 << 30
+MAX_TIMEOUT = 2**63 / 1e9  # seconds: Python counts them in nanoseconds of 64 bits
 PROTOCOLS = {standard.SOCK_STREAM: standard.IPPROTO_TCP, standard.SOCK_DGRAM: standard.IPPROTO_UDP}
 
 Key = tuple[int, int]
@@ -56,6 +58,20 @@ class Option:
     set: Callable[[Subject, int], None] | None = None
     set_raw: Callable[[Subject, bytes], None] | None = None
     kind: type[Port] = Port
+
+
+def timeout_of(value: float | None) -> float | None:
+    """What settimeout takes, in seconds: raises the TypeError, ValueError or OverflowError that Python's own does."""
+    if value is None:
+        return None
+    seconds = value if isinstance(value, float) else index(value)
+    if seconds != seconds:
+        raise ValueError("Invalid value NaN (not a number)")
+    if abs(seconds) >= MAX_TIMEOUT:
+        raise OverflowError("timeout out of range")
+    if seconds < 0:
+        raise ValueError("Timeout value out of range")
+    return float(seconds)
 
 
 def _flag(name: str, kind: type[Port] = Port) -> Option:

@@ -18,7 +18,7 @@ from stack.port import Port
 from stack.sockets.addresses import from_endpoint
 from stack.sockets.descriptor import Descriptor
 from stack.sockets.errors import error
-from stack.sockets.options import Subject, get_option, set_option
+from stack.sockets.options import Subject, get_option, set_option, timeout_of
 from stack.sockets.transfer import Address, Transfer
 from stack.sockets.transport import Datagrams, Stream
 from stack.stack import Stack
@@ -228,9 +228,7 @@ class Socket(Transfer):
 
     def settimeout(self, value: float | None, /) -> None:
         """Seconds; None blocks for ever, 0 never."""
-        if value is not None and value < 0:
-            raise ValueError("Timeout value out of range")
-        self._timeout = None if value is None else float(value)
+        self._timeout = timeout_of(value)
 
     def gettimeout(self) -> float | None:
         return self._timeout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import pickle
 import struct
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -36,6 +37,17 @@ def test_what_it_is(net: Net) -> None:
             assert sock.getsockopt(so, net.here.SO_ACCEPTCONN) == 0
             assert errno_of(sock.setsockopt, so, net.here.SO_TYPE, 1) == errno.ENOPROTOOPT
             assert (sock.family, sock.type) == (net.here.AddressFamily.AF_INET, net.here.SocketKind(kind))
+
+
+def test_the_protocol_that_was_chosen(net: Net) -> None:
+    """As in Linux: the object keeps the 0 it was made with, and SO_PROTOCOL says what became of it."""
+    so = net.here.SOL_SOCKET
+    for kind, number in ((net.here.SOCK_STREAM, net.here.IPPROTO_TCP), (net.here.SOCK_DGRAM, net.here.IPPROTO_UDP)):
+        with net.here.socket(net.here.AF_INET, kind) as sock:
+            assert (sock.proto, sock.getsockopt(so, net.here.SO_PROTOCOL)) == (0, number)
+            assert (sock.getsockopt(so, net.here.SO_TYPE), sock.getsockopt(so, net.here.SO_DOMAIN)) == (kind, 2)
+    child = net.pair()[1]
+    assert child.getsockopt(so, net.there.SO_PROTOCOL) == net.there.IPPROTO_TCP
 
 
 def test_buffers(net: Net) -> None:
@@ -126,6 +138,41 @@ def test_default_timeout(net: Net) -> None:
         net.here.setdefaulttimeout(None)
     with pytest.raises(ValueError):
         net.here.setdefaulttimeout(-1)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (float("nan"), ValueError),
+        (-1, ValueError),
+        (-0.001, ValueError),
+        (float("inf"), OverflowError),
+        (float("-inf"), OverflowError),
+        (1e300, OverflowError),
+        (-1e300, OverflowError),
+        (9_223_372_037, OverflowError),
+        (1 << 80, OverflowError),
+        ("1", TypeError),
+        (b"1", TypeError),
+        (Decimal(1), TypeError),
+        ([], TypeError),
+    ],
+)
+def test_timeouts_that_are_none(net: Net, value: Any, kind: type[Exception]) -> None:
+    with net.here.socket() as sock:
+        sock.settimeout(3)
+        for call in (sock.settimeout, net.here.setdefaulttimeout):
+            with pytest.raises(kind) as e:
+                call(value)
+            assert type(e.value) is kind
+        assert (sock.gettimeout(), net.here.getdefaulttimeout()) == (3.0, None), "nothing has changed"
+
+
+def test_timeouts_of_every_kind(net: Net) -> None:
+    with net.here.socket() as sock:
+        for value, seconds in ((True, 1.0), (9_223_372_036, 9_223_372_036.0), (0, 0.0), (-0.0, 0.0), (0.25, 0.25), (None, None)):
+            sock.settimeout(value)
+            assert sock.gettimeout() == seconds
 
 
 def test_odds_and_ends(net: Net) -> None:
