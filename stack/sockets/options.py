@@ -25,7 +25,7 @@ MIN_RCVBUF = 2304
 MIN_SNDBUF = 4608
 MAX_BUFFER = 1 << 30
 MAX_TIMEOUT = 2**63 / 1e9  # seconds: Python counts them in nanoseconds of 64 bits
-PROTOCOLS = {standard.SOCK_STREAM: standard.IPPROTO_TCP, standard.SOCK_DGRAM: standard.IPPROTO_UDP}
+PROTOCOLS: dict[int, int] = {standard.SOCK_STREAM: standard.IPPROTO_TCP, standard.SOCK_DGRAM: standard.IPPROTO_UDP}
 
 Key = tuple[int, int]
 
