@@ -123,7 +123,7 @@ def _converse(session: Session, source: Source, ends_by_interrupt: bool) -> NcRe
 
 
 def _source(node: Host, options: Options, is_silent: bool) -> Source:
-    if options.scan or is_silent:
+    if is_silent:
         return Nobody()
     return standard_input(node, DATAGRAM if options.udp else PIECE)
 

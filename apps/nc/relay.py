@@ -49,7 +49,7 @@ class Relay:
         self.error: OSError | None = None
         self._waiting = b""  # said by the source and not yet sent
         self._hears = True  # the other side has more to say
-        self._has_source = True  # and so have we, to somebody who listens
+        self._has_source = not source.is_silent  # and so have we, to somebody who listens
         self._quit_at = NEVER
 
     def run(self) -> None:

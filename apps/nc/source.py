@@ -20,6 +20,7 @@ DATAGRAM = 1472  # bytes: what fits into one Ethernet frame
 
 class Source(Protocol):
     is_terminal: bool  # somebody sits there
+    is_silent: bool  # there never is anything, nor an end that could be told
 
     def begin(self) -> None:
         """There is somebody to be told: until then nothing is taken from wherever it comes from. Again: nothing."""
@@ -36,7 +37,7 @@ class Source(Protocol):
 class Given:
     """Bytes, in pieces."""
 
-    is_terminal = False
+    is_terminal = is_silent = False
 
     def __init__(self, data: bytes, piece: int = PIECE) -> None:
         self._rest = memoryview(data)
@@ -60,6 +61,7 @@ class Nobody:
     """Says nothing, and does not come to an end either."""
 
     is_terminal = False
+    is_silent = True
 
     def begin(self) -> None:
         pass
@@ -76,6 +78,8 @@ class Nobody:
 
 class Typed:
     """A descriptor: a terminal, a pipe, a file. One that is closed has come to its end."""
+
+    is_silent = False
 
     def __init__(self, node: Host, fd: int, piece: int = PIECE) -> None:
         if node.engine.is_virtual:

@@ -53,6 +53,8 @@ def near() -> Iterator[Near]:
 class Somebody:
     """A Source that says each of its pieces at its time; None is the end."""
 
+    is_silent = False
+
     def __init__(self, near: Near, *pieces: tuple[float, bytes | None], is_terminal: bool = False) -> None:
         self.is_terminal = is_terminal
         self.taken = 0
@@ -122,11 +124,6 @@ def client(near: Near, talk: Callable[[Any], object], at: float = 0.1) -> Callab
     return run
 
 
-def press() -> None:
-    """Ctrl-C, for the thread that nc runs in."""
-    interrupt.is_pending = True
-
-
 def rest(sock: Any) -> bytes:
     got = b""
     while part := sock.recv(65536):
@@ -161,8 +158,11 @@ def test_what_is_said_goes_there_and_what_comes_is_shown(near: Near) -> None:
 def test_data_is_sent_with_its_end_and_what_comes_is_in_the_result(
     near: Near, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    script = server(near, answer)
-    near.world.spawn(script)
+    def talk(sock: Any) -> None:
+        near.world.sleep(5)
+        answer(sock)
+
+    near.world.spawn(server(near, talk))
     result = nc(THERE, PORT, data=BINARY, node=near)
     assert result and result.received == BINARY[::-1]
     assert repr(result) == f"<nc {THERE} {PORT}: 1024 bytes sent, 1024 received>" and not result.is_streamed
@@ -278,10 +278,9 @@ def test_what_was_sent_last_arrives_though_nc_has_ended(near: Near) -> None:
         near.world.sleep(1)
         return rest(sock)
 
-    near.world.spawn(lambda: said.append(client(near, talk)()))
     said: list[object] = []
-    options = Options(ports=[PORT], listen=True)
-    Session(options, near, Given(LARGE[:100_000], 100_000), print, Quiet()).run()
+    near.world.spawn(lambda: said.append(client(near, talk)()))
+    Session(Options(ports=[PORT], listen=True), near, Given(LARGE[:100_000], 100_000), print, Quiet()).run()
     near.engine.close()
     near.world.run()
     assert said == [LARGE[:100_000]]
@@ -409,7 +408,6 @@ def test_listening_takes_one_and_nobody_else(near: Near) -> None:
 
 
 def test_the_client_s_end_is_the_listener_s(near: Near) -> None:
-    """Though nothing has come to its end here."""
     held = hold(near, Somebody(near), client(near, lambda sock: sock.sendall(b"x")), listen=True)
     assert held.shown == b"x" and held.seconds < 0.2
 
@@ -462,7 +460,7 @@ def test_one_after_the_other_until_ctrl_c(near: Near) -> None:
                 sock.sendall(b"%d" % number)
                 sock.shutdown(near.far.SHUT_WR)
                 assert rest(sock) == b""
-        press()
+        interrupt.is_pending = True  # Ctrl-C
 
     near.world.spawn(run)
     shown = bytearray()
@@ -513,6 +511,8 @@ def test_data_over_udp_is_cut_into_datagrams_and_a_second_s_silence_is_its_end(n
     near.world.spawn(lambda: said.append(script()))
     result = nc(THERE, PORT, data=b"x" * 3000, udp=True, node=near)
     assert result.received == b"x" * 3000 and 1 <= near.engine.now() < 1.1
+    nc(THERE, PORT, data=b"", udp=True, wait=2, node=near)
+    assert 3 <= near.engine.now() < 3.1
     near.world.sleep(6)
     assert [len(data) for data in said[0]] == [1472, 1472, 56]
 

@@ -117,10 +117,12 @@ NO = "nc: connect to {} port {} ({}) failed: {}\n"
         ("10.0.0.77 13", 1, "", ""),
         ("-w2 {} 19", 0, "", ""),
         ("-d -w2 {} 19", 0, "", ""),
+        ("-d {} 13", 0, "it is über late\n", ""),
         ("-q1 {} 19", 0, "", ""),
         ("-q-1 -w1 {} 19", 0, "", ""),
         ("-w0 {} 13", 0, "", ""),
         ("-N {} 7", 0, "", ""),
+        ("-ulk -w1 4711", 0, "", ""),
         ("-s 10.0.0.1 -p 999 {} 13", 0, "it is über late\n", ""),
         ("-4b {} 13", 0, "it is über late\n", ""),
         ("-s 10.9.9.9 {} 13", 1, "", "nc: bind failed: Cannot assign requested address\n"),
@@ -327,6 +329,7 @@ def test_json_of_a_scan_says_what_is_closed_and_why(near: Near, capsys: pytest.C
         ({"host": THERE, "port": 0}, "port number too small: 0"),
         ({"host": THERE, "port": -7}, "port number invalid: -7"),
         ({"host": THERE, "port": 7.5}, "port number invalid: 7.5"),
+        ({"host": THERE, "port": b"7"}, "port number invalid: b'7'"),
         ({"host": THERE, "port": [7, "x"]}, "port number invalid: x"),
         ({"host": THERE, "port": 7, "source_port": 70000}, "port number too large: 70000"),
         ({"host": THERE, "port": 7, "wait": -1}, "timeout is from 0 to 31536000, not -1"),
@@ -349,12 +352,31 @@ def test_a_call_listens_where_it_is_told(near: Near) -> None:
         port = call(near, lambda sock: sock.sendall(sock.recv(100).upper()))
         result = nc(**words, listen=True, data=b"hello", node=near)
         assert (result.received, result.peers) == (b"HELLO", [(THERE, port)])
+    for host, source in (("10.9.9.9", ""), ("", "10.9.9.9")):
+        with pytest.raises(NcError, match=r"^Cannot assign requested address$"):
+            nc(host, 4711, source=source, listen=True, node=near)
+
+
+def test_ctrl_c_is_how_listening_for_one_after_the_other_ends(near: Near) -> None:
+    def press(sock: Any) -> None:
+        near.world.sleep(1)
+        interrupt.is_pending = True
+        near.world.sleep(1)
+
+    port = call(near, press)
+    result = nc(port=4711, listen=True, keep=True, node=near)
+    assert (result.peers, result.is_interrupted) == ([(THERE, port)], True)
+    call(near, press)
+    with pytest.raises(KeyboardInterrupt):
+        nc(port=4711, listen=True, node=near)
 
 
 def test_what_comes_at_the_prompt_is_shown_as_text(near: Near, capsys: pytest.CaptureFixture[str]) -> None:
     result = nc(THERE, "daytime", node=near)
     assert result.is_streamed and result.received == b"" and result.received_bytes == 17
     assert capsys.readouterr() == ("it is über late\n", OK.format(13, "tcp/daytime"))
+    assert nc(THERE, "daytime", verbose=False, node=near).is_streamed
+    assert capsys.readouterr() == ("it is über late\n", "")
 
 
 def test_a_conversation_at_the_prompt_is_begun_without_asking_and_its_end_is_explained(
@@ -400,6 +422,9 @@ def test_ports_that_were_not_asked_are_not_said_to_be_open(near: Near) -> None:
 def test_a_range_is_every_port_from_the_one_to_the_other(one: int, other: int) -> None:
     low, high = min(one, other), max(one, other)
     assert port_numbers(f"{one}-{other}") == list(range(low, high + 1))
+    assert port_numbers("tftp", is_udp=True) == [69]  # which TCP does not know
+    with pytest.raises(NcError, match=r"^port number invalid: tftp$"):
+        port_numbers("tftp")
     assert port_numbers(one) == port_numbers(str(one)) == port_numbers(f"0{one}") == [one]
 
 

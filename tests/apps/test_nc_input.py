@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,32 +33,39 @@ PATIENCE = 20.0  # seconds
 
 
 class Near(NamedTuple):
-    """10.0.0.1 as an app sees a node; TCP's port 7 of 10.0.0.2 echoes."""
+    """10.0.0.1 as an app sees a node; of 10.0.0.2's, TCP's port 7 echoes, 13 says hello, and UDP's 7 is `sink`."""
 
     engine: Engine
     socket: SocketModule
     resolver: Resolver
+    sink: Any
 
 
 @pytest.fixture(scope="module")
 def near() -> Iterator[Near]:
     with Pair() as pair:
-        listener = pair.b.create_server(("", 7))
+        sink = pair.b.socket(type=pair.b.SOCK_DGRAM)
+        sink.bind(("", 7))
+        sink.settimeout(PATIENCE)
+        for port, talk in ((7, echo), (13, tell)):
+            pair.engines[1].spawn(serve, pair.b.create_server(("", port)), talk, name="serve")
+        yield Near(pair.engines[0], pair.a, Resolver(pair.a), sink)
 
-        def serve() -> None:
-            while True:
-                with listener.accept()[0] as sock:
-                    while data := sock.recv(1 << 18):
-                        sock.sendall(data)
 
-        def run() -> None:
-            try:
-                serve()
-            except OSError:
-                pass  # the node is closed
+def serve(listener: Any, talk: Callable[[Any], object]) -> None:
+    with suppress(OSError):  # the node is closed at the end
+        while True:
+            with listener.accept()[0] as sock:
+                talk(sock)
 
-        pair.engines[1].spawn(run, name="echo")
-        yield Near(pair.engines[0], pair.a, Resolver(pair.a))
+
+def echo(sock: Any) -> None:
+    while data := sock.recv(1 << 18):
+        sock.sendall(data)
+
+
+def tell(sock: Any) -> None:
+    sock.sendall(b"hello\n")
 
 
 def next_of(near: Near, source: Source) -> bytes:
@@ -107,7 +115,16 @@ def test_what_was_not_taken_is_left_to_whoever_reads_next(near: Near, pipe: Any)
 def test_nothing_is_taken_as_long_as_there_is_nobody_to_be_told(near: Near, pipe: Any) -> None:
     pipe.write(b"x" * 100)
     assert command(near, ["10.0.0.2", "9"]) == 1
+    assert command(near, ["-z", "10.0.0.2", "7"]) == 0
+    assert command(near, ["-d", "10.0.0.2", "13"]) == 0
     assert os.read(sys.stdin.fileno(), 1000) == b"x" * 100
+
+
+def test_what_is_piped_over_udp_is_cut_into_datagrams(near: Near, pipe: Any) -> None:
+    pipe.write(b"x" * 3000)
+    pipe.close()
+    assert command(near, ["-u", "-q0", "10.0.0.2", "7"]) == 0
+    assert [len(near.sink.recv(65536)) for _ in range(3)] == [1472, 1472, 56]
 
 
 def test_the_end_of_a_pipe_and_of_a_terminal(near: Near, pipe: Any) -> None:
