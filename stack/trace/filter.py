@@ -1,68 +1,52 @@
 """The filter language of libpcap, as pcap-filter(7) describes it, compiled to a Python function.
 
-    host net port portrange src dst ether ip ip6 arp tcp udp icmp icmp6 proto broadcast multicast less greater len
-    inbound outbound, tcp[tcpflags] & tcp-syn != 0, and or not && || !, parentheses
+    host net port portrange src dst ether ip ip6 arp rarp tcp udp sctp icmp icmp6 igmp proto vlan broadcast multicast
+    less greater len inbound outbound, tcp[tcpflags] & tcp-syn != 0, and or not && || !, parentheses
 
 As there: `and` and `or` bind equally and from the left, a bare value takes the qualifiers of the one before it (`port
 80 or 443`), what lies beyond the packet's end makes the whole filter false, and fields of TCP, UDP and ICMP are
-looked at in unfragmented packets and first fragments only. Names of hosts and gateways are not looked up: addresses
-and port numbers, and the port names everybody knows.
+looked at in unfragmented packets and first fragments of IPv4 only. What a VLAN tag wraps is not seen, until `vlan` or
+`vlan 7` moves all that is written after it behind the tag: `tcp or (vlan and tcp)`; this stack drops tagged frames, so
+`tcp` shows what it may take.
+
+Other than there: a bare address is a host's wherever it stands, the backslash before a protocol's name may be left
+out, and a value no packet can have (`ip proto 300`) is refused. A mask is ones and then zeros, `ip broadcast` knows no
+subnets, and `%` and `^` bind as in C. Names of hosts and gateways are not looked up: addresses and port numbers, and
+the port names everybody knows. There are no words for links other than Ethernet, for LLC, MPLS, PPPoE and Geneve.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from stack.trace.arithmetic import begins_number, relation
+from stack.trace.filter_names import PORTS
 from stack.trace.frame import Frame, Test
 from stack.trace.primitives import (
-    CONSTANTS,
+    ALONE,
+    ETHERTYPES,
+    IP_PROTOCOLS,
     PROTOCOLS,
-    compare,
-    field,
+    ethertype_test,
     host_test,
+    ip_test,
     mac_test,
     net_test,
     port_test,
     protocol_test,
-    word_test,
+    vlan_test,
 )
+from stack.trace.words import FilterError, Token, Words, is_number, quoted
 from stack.wire.address import parse_ip, parse_mac
 
-_SYMBOLS = r"(?P<symbol>&&|\|\||<<|>>|<=|>=|==|!=|[()\[\]:+\-*/%&|^<>=!])"
-TOKEN = re.compile(rf"\s*(?:\\?(?P<word>[A-Za-z0-9_][A-Za-z0-9_.:/-]*|::[A-Za-z0-9_.:/-]*)|{_SYMBOLS})")
-INDEX = re.compile(rf"\s*(?:(?P<word>[A-Za-z_][A-Za-z0-9_-]*|[0-9][A-Za-z0-9]*)|{_SYMBOLS})")  # within [ ]
+__all__ = ["FilterError", "compile_filter"]
+
 DIRECTIONS = ("src", "dst")
 TYPES = ("host", "net", "port", "portrange", "proto")
-RELATIONS = ("<", ">", "<=", ">=", "=", "==", "!=")
-ARITHMETIC = (("|",), ("^",), ("&",), ("<<", ">>"), ("+", "-"), ("*", "/", "%"))  # loosest first
-FIELD_PROTOCOLS = ("ether", "ip", "ip6", "arp", "tcp", "udp", "icmp", "icmp6")
-PORT_NAMES = {
-    "echo": 7, "discard": 9, "daytime": 13, "qotd": 17, "chargen": 19, "ftp": 21, "ssh": 22, "telnet": 23, "smtp": 25,
-    "time": 37, "domain": 53, "bootps": 67, "bootpc": 68, "tftp": 69, "http": 80, "ntp": 123, "snmp": 161, "https": 443,
-    "login": 513,
-}  # fmt: skip
-
-
-WORDS = (*PROTOCOLS, *DIRECTIONS, *TYPES, "and", "or", "not", "less", "greater", "len", "mask", "broadcast",
+WORDS = (*PROTOCOLS, *DIRECTIONS, *TYPES, "and", "or", "not", "less", "greater", "len", "mask", "vlan", "broadcast",
          "multicast", "inbound", "outbound")  # fmt: skip
-
-
-class FilterError(ValueError):
-    """A filter that makes no sense; the text points at the word."""
-
-    def __init__(self, why: str, text: str, start: int, end: int) -> None:
-        super().__init__(f"{why}\n    {text}\n    {' ' * start}{'^' * max(1, end - start)}")
-        self.why = why
-        self.start = start
-
-
-class Token(NamedTuple):
-    text: str
-    start: int
-    end: int
+HOSTS = {4: ("", "ip", "arp", "rarp"), 16: ("", "ip6")}  # by an address's size: whose it may be
 
 
 class Qualifiers(NamedTuple):
@@ -71,9 +55,6 @@ class Qualifiers(NamedTuple):
     protocol: str = ""
     direction: str = ""
     type: str = ""
-
-
-Expression = Callable[[Frame], int]
 
 
 def compile_filter(text: str) -> Test:
@@ -93,309 +74,221 @@ def compile_filter(text: str) -> Test:
 
 class Parser:
     def __init__(self, text: str) -> None:
-        self._text = text
-        self._tokens = self._scan(text)
-        self._at = 0
+        self._words = Words(text)
         self._last = Qualifiers()  # for a bare value
-
-    def _scan(self, text: str) -> list[Token]:
-        tokens: list[Token] = []
-        at = depth = 0
-        while text[at:].strip():
-            match = (INDEX if depth else TOKEN).match(text, at)
-            if match is None:
-                start = at + len(text[at:]) - len(text[at:].lstrip())
-                raise FilterError(f"{text[start]!r} has no meaning in a filter", text, start, start + 1)
-            kind = match.lastgroup or "word"
-            tokens.append(Token(match[kind], match.start(kind), match.end(kind)))
-            depth += {"[": 1, "]": -1}.get(match[kind], 0)
-            at = match.end()
-        return tokens
-
-    # --- the stream of words
-
-    def _peek(self, ahead: int = 0) -> str:
-        return self._tokens[self._at + ahead].text if self._at + ahead < len(self._tokens) else ""
-
-    def _next(self) -> Token:
-        if self._at >= len(self._tokens):
-            self._fail("something is missing at the end")
-        self._at += 1
-        return self._tokens[self._at - 1]
-
-    def _accept(self, *words: str) -> str:
-        if self._peek() in words and self._peek():
-            return self._next().text
-        return ""
-
-    def _expect(self, word: str) -> None:
-        if not self._accept(word):
-            self._fail(f"{word!r} is missing here")
-
-    def _fail(self, why: str, token: Token | None = None) -> None:
-        if token is None:
-            token = self._tokens[self._at] if self._at < len(self._tokens) else None
-        end = len(self._text)
-        raise FilterError(why, self._text, token.start if token else end, token.end if token else end + 1)
+        self._tags = 0  # VLANs that have been asked for so far
 
     # --- and, or, not
 
     def parse(self) -> Test:
         test = self._alternatives()
-        if self._at < len(self._tokens):
-            self._fail(_misplaced(self._peek()))
+        if self._words.here():
+            self._words.fail(_misplaced(self._words.peek()))
         return test
 
     def _alternatives(self) -> Test:
-        test = self._term()
-        while True:
-            word = self._accept("and", "&&", "or", "||")
-            if not word:
-                return test
-            test = _joined(test, self._term(), word in ("and", "&&"))
+        first, rest = self._term(), []
+        while word := self._words.accept("and", "&&", "or", "||"):
+            rest.append((word in ("and", "&&"), self._term()))
+        return _joined(first, rest) if rest else first
 
     def _term(self) -> Test:
-        if self._accept("not", "!"):
-            test = self._term()
-            return lambda frame: not test(frame)
-        if self._peek() == "(" and not self._is_arithmetic():
-            self._next()
+        is_not = False
+        while self._words.accept("not", "!"):
+            is_not = not is_not
+        test = self._affirmed()
+        return (lambda frame: not test(frame)) if is_not else test
+
+    def _affirmed(self) -> Test:
+        words, tags = self._words, self._tags
+        if begins_number(words):
+            return _behind(tags, relation(words))
+        if words.peek() != "(":
+            return _behind(tags, self._primitive())
+        with words.deeper(words.next()):
             test = self._alternatives()
-            self._expect(")")
-            return test
-        if self._is_arithmetic():
-            return self._relation()
-        return self._primitive()
-
-    def _is_arithmetic(self) -> bool:
-        """Whether a comparison of numbers begins here, rather than a primitive or a parenthesis of them."""
-        word, after = self._peek(), self._peek(1)
-        if word == "(":
-            # Numbers, if something is done with what is in them.
-            after = self._peek(self._closing())
-            return after in RELATIONS or any(after in level for level in ARITHMETIC)
-        if word == "len" or word == "-" or (word in FIELD_PROTOCOLS and after == "["):
-            return True
-        signs = (*RELATIONS, *(sign for level in ARITHMETIC for sign in level))
-        return (_number(word) is not None or word in CONSTANTS) and after in signs
-
-    def _closing(self) -> int:
-        """How far ahead the word behind the parenthesis is that opens here."""
-        depth = ahead = 0
-        while self._peek(ahead):
-            depth += {"(": 1, ")": -1}.get(self._peek(ahead), 0)
-            ahead += 1
-            if depth == 0:
-                break
-        return ahead
-
-    # --- comparisons of numbers
-
-    def _relation(self) -> Test:
-        left = self._arithmetic(0)
-        sign = self._accept(*RELATIONS)
-        if not sign:
-            self._fail("a comparison (=, !=, <, ...) is missing here")
-        return compare(left, sign, self._arithmetic(0))
-
-    def _arithmetic(self, level: int) -> Expression:
-        if level == len(ARITHMETIC):
-            return self._operand()
-        left = self._arithmetic(level + 1)
-        while True:
-            sign = self._accept(*ARITHMETIC[level])
-            if not sign:
-                return left
-            left = _calculated(left, sign, self._arithmetic(level + 1))
-
-    def _operand(self) -> Expression:
-        token = self._next()
-        if token.text == "(":
-            inner = self._arithmetic(0)
-            self._expect(")")
-            return inner
-        if token.text == "-":
-            operand = self._operand()
-            return lambda frame: -operand(frame) & 0xFFFFFFFF
-        if token.text == "len":
-            return lambda frame: frame.length
-        if token.text in FIELD_PROTOCOLS:
-            return self._field(token.text)
-        number = CONSTANTS.get(token.text, _number(token.text))
-        if number is None:
-            self._fail(f"{token.text!r} is not a number", token)
-            raise AssertionError
-        constant = number
-        return lambda frame: constant
-
-    def _field(self, protocol: str) -> Expression:
-        """proto[offset:size]"""
-        self._expect("[")
-        offset = self._arithmetic(0)
-        size = 1
-        if self._accept(":"):
-            token = self._next()
-            if token.text not in ("1", "2", "4"):
-                self._fail("a field is 1, 2 or 4 bytes", token)
-            size = int(token.text)
-        self._expect("]")
-        return field(protocol, offset, size)
+        words.expect(")")
+        return test
 
     # --- primitives
 
     def _primitive(self) -> Test:
-        token = self._next()
-        simple = word_test(token.text)
-        if simple is not None:
-            return simple
-        if token.text in ("less", "greater"):
-            limit = self._value_number(self._next())
-            if token.text == "less":
-                return lambda frame: frame.length <= limit
-            return lambda frame: frame.length >= limit
-        self._at -= 1
-        protocol = self._accept(*PROTOCOLS)
-        if protocol and self._peek() in ("broadcast", "multicast"):
-            test = word_test(f"{protocol} {self._peek()}")
+        words = self._words
+        alone = ALONE.get(words.peek())
+        if alone is not None:
+            words.next()
+            return alone
+        if words.accept("vlan"):
+            return self._vlan()
+        if word := words.accept("less", "greater"):
+            limit = words.number(words.next())
+            return (lambda frame: frame.length <= limit) if word == "less" else (lambda frame: frame.length >= limit)
+        protocol_token = words.here()
+        protocol = words.accept(*PROTOCOLS)
+        if protocol and words.peek() in ("broadcast", "multicast"):
+            test = ALONE.get(f"{protocol} {words.peek()}")
             if test is None:
-                self._fail(f"{protocol!r} has no {self._peek()}")
-                raise AssertionError
-            self._next()
+                words.fail(f"{protocol!r} has no {words.peek()}")
+            words.next()
             return test
-        direction = self._direction()
-        kind = self._accept(*TYPES)
-        if not (direction or kind) and protocol and not self._is_value():
+        given = Qualifiers(protocol, self._direction(), words.accept(*TYPES))
+        if protocol and given == Qualifiers(protocol) and not self._is_value():
+            if protocol == "ether":
+                words.fail("'ether' alone is every frame: 'ether host', 'ether proto' or 'ether[0]'", protocol_token)
             return protocol_test(protocol)
-        given = Qualifiers(protocol, direction, kind)
         if not any(given):
-            if not self._last.type and not _is_address(self._peek()):
-                self._fail(_misplaced(self._peek()))
+            if not self._last.type and not _is_address(words.peek()):
+                words.fail(_misplaced(words.peek()))
             given = self._last
         self._last = given
         return self._value(given)
 
+    def _vlan(self) -> Test:
+        number = None
+        token = self._words.here()
+        if token and is_number(token.text):
+            number = self._words.number(self._words.next(), "a VLAN's number", 0xFFF)
+        self._tags += 1
+        return vlan_test(number)
+
     def _direction(self) -> str:
         """src, dst, `src or dst`, `src and dst`."""
-        first = self._accept(*DIRECTIONS)
-        if first and self._peek() in ("or", "and") and self._peek(1) in DIRECTIONS and self._peek(1) != first:
-            joined = self._next().text
-            self._next()
+        words = self._words
+        first = words.accept(*DIRECTIONS)
+        if first and words.peek() in ("or", "and") and words.peek(1) in DIRECTIONS and words.peek(1) != first:
+            joined = words.next().text
+            words.next()
             return f"src {joined} dst"
         return first
 
     def _is_value(self) -> bool:
-        """Whether `tcp 80`-like: a value follows the protocol at once."""
-        word = self._peek()
+        """Whether a value follows the protocol at once: `ip 10.0.0.1`."""
+        word = self._words.peek()
         return bool(word) and (_is_address(word) or _is_mac(word))
 
     def _value(self, given: Qualifiers) -> Test:
-        token = self._next()
+        words = self._words
+        token = words.next()
         kind = given.type or "host"
         if kind == "proto":
-            number = PROTOCOLS.get(token.text, _number(token.text))
-            if number is None:
-                self._fail(f"{token.text!r} is not a protocol", token)
-                raise AssertionError
-            return protocol_test(given.protocol or "ip", number)
+            return self._proto(given, token)
         if kind in ("port", "portrange"):
-            if given.protocol not in ("", "tcp", "udp"):
-                self._fail(f"{given.protocol!r} has no ports", token)
-            low, high = self._ports(token, kind)
-            return port_test(given.protocol, given.direction, low, high)
+            return self._port(given, token)
         if given.protocol == "ether":
-            if not _is_mac(token.text):
-                self._fail(f"{token.text!r} is not a MAC address", token)
+            if not _is_mac(token.text) or kind != "host":
+                words.fail(f"{quoted(token.text)} is not a MAC address", token)
             return mac_test(given.direction, parse_mac(token.text))
-        if given.protocol not in ("", "ip", "ip6", "arp"):
-            self._fail(f"{given.protocol!r} has no {kind}s: that is IP's", token)
+        if given.protocol not in ("", *ETHERTYPES):
+            words.fail(f"{given.protocol!r} has no {kind}s: that is IP's", token)
         if kind == "net":
             return self._net(given, token)
-        return host_test(given.protocol, given.direction, self._address(token))
+        if words.peek() == "/":
+            words.fail(f"a host has no prefix length: 'net {token.text}/...'")
+        return host_test(given.protocol, given.direction, self._address(given, token))
 
-    def _address(self, token: Token) -> bytes:
+    def _proto(self, given: Qualifiers, token: Token) -> Test:
+        if given.protocol == "ether":
+            known, highest = ETHERTYPES, 0xFFFF
+        elif given.protocol in ("", "ip", "ip6"):
+            known, highest = IP_PROTOCOLS, 0xFF
+        else:
+            self._words.fail(f"{given.protocol!r} has no 'proto': 'ip proto', 'ip6 proto', 'ether proto'", token)
+        if given.direction:
+            self._words.fail(f"a protocol has no {given.direction!r}", token)
+        number = known.get(token.text)
+        if number is None:
+            what = "an Ethernet type" if given.protocol == "ether" else "an IP protocol"
+            number = self._words.number(token, what, highest)
+        return ethertype_test(number) if given.protocol == "ether" else ip_test(given.protocol, number)
+
+    # --- addresses
+
+    def _address(self, given: Qualifiers, token: Token) -> bytes:
         try:
-            return parse_ip(token.text)
+            address = parse_ip(token.text)
         except ValueError:
-            self._fail(f"{token.text!r} is not an address", token)
-            raise AssertionError from None
+            self._words.fail(f"{quoted(token.text)} is not an address", token)
+        if given.protocol not in HOSTS[len(address)]:
+            self._words.fail(f"{given.protocol!r} has no address like {token.text}", token)
+        return address
 
     def _net(self, given: Qualifiers, token: Token) -> Test:
-        text, slash, length = token.text.partition("/")
+        words, text = self._words, token.text
         parts = text.split(".")
-        if ":" not in text and 1 <= len(parts) < 4 and all(p.isdigit() for p in parts):
+        if ":" not in text and len(parts) < 4 and all(part.isdigit() for part in parts):
             # `net 10.7` is 10.7.0.0/16.
-            default = 8 * len(parts)
+            prefixlen = 8 * len(parts)
             text = ".".join(parts + ["0"] * (4 - len(parts)))
         else:
-            default = 128 if ":" in text else 32
-        network = self._address(Token(text, token.start, token.end))
-        prefixlen = default
-        if slash:
-            if not length.isdigit() or int(length) > 8 * len(network):
-                self._fail(f"a prefix length is from 0 to {8 * len(network)}", token)
-            prefixlen = int(length)
-        elif self._accept("mask"):
-            mask_token = self._next()
-            mask = int.from_bytes(self._address(mask_token), "big")
+            prefixlen = 128 if ":" in text else 32
+        network = self._address(given, Token(text, token.start, token.end))
+        if words.accept("/"):
+            prefixlen = words.number(words.next(), "a prefix length", 8 * len(network))
+        elif words.accept("mask"):
+            mask_token = words.next()
+            mask = int.from_bytes(self._address(Qualifiers("ip"), mask_token), "big")
             prefixlen = mask.bit_count()
-            if mask != (0xFFFFFFFF << (32 - prefixlen)) & 0xFFFFFFFF:
-                self._fail("a mask is ones and then zeros", mask_token)
+            if len(network) != 4 or mask != (0xFFFFFFFF << (32 - prefixlen)) & 0xFFFFFFFF:
+                words.fail("a mask is IPv4's, ones and then zeros", mask_token)
+        if int.from_bytes(network, "big") & ((1 << (8 * len(network) - prefixlen)) - 1):
+            words.fail(
+                f"{quoted(token.text)} has bits set beyond /{prefixlen}: a network has none", token
+            )
         return net_test(given.protocol, given.direction, network, prefixlen)
 
-    def _ports(self, token: Token, kind: str) -> tuple[int, int]:
-        low, dash, high = token.text.partition("-") if kind == "portrange" else (token.text, "", "")
-        if kind == "portrange" and not dash:
-            self._fail("a range is two ports: 6000-6063", token)
-        numbers = [PORT_NAMES.get(name, _number(name)) for name in ([low, high] if dash else [low])]
-        for number in numbers:
-            if number is None or number > 65_535:
-                self._fail(f"{token.text!r} is not a port", token)
-        known = [n for n in numbers if n is not None]
-        return known[0], known[-1]
+    # --- ports
 
-    def _value_number(self, token: Token) -> int:
-        number = _number(token.text)
-        if number is None:
-            self._fail(f"{token.text!r} is not a number", token)
-            raise AssertionError
-        return number
+    def _port(self, given: Qualifiers, token: Token) -> Test:
+        words = self._words
+        if given.protocol not in ("", "tcp", "udp", "sctp"):
+            words.fail(f"{given.protocol!r} has no ports", token)
+        names = [token.text]
+        if given.type == "portrange":
+            low, dash, high = token.text.partition("-")
+            if not dash:
+                words.fail("a range is two ports: 6000-6063", token)
+            names = [low, high]
+        numbers, protocols = [], []
+        for name in names:
+            if name in PORTS:
+                number, named = PORTS[name]
+            elif is_number(name):
+                number, named = words.number(token._replace(text=name), "a port", 0xFFFF), ()
+            else:
+                words.fail(f"{quoted(token.text)} is not a port", token)
+            if given.protocol and named and given.protocol not in named:
+                words.fail(f"{name!r} is a port of {' and '.join(named)}", token)
+            numbers.append(number)
+            protocols.append(named)
+        # As libpcap: a name with one protocol is looked for in that only.
+        is_bound = len(protocols[0]) == 1 and protocols[0] == protocols[-1]
+        wanted = (given.protocol,) if given.protocol else protocols[0] if is_bound else ()
+        return port_test(wanted, given.direction, min(numbers), max(numbers))
 
 
 def _misplaced(word: str) -> str:
     """What is wrong with a word where none of its kind can stand."""
     if word in WORDS or not word.isidentifier():
-        return f"{word!r} does not belong here"
-    close = get_close_matches(word, WORDS, 1)
-    return f"{word!r} is not a word of the filter language" + (f": {close[0]!r}?" if close else "")
+        return f"{quoted(word)} does not belong here"
+    close = get_close_matches(word, WORDS, 1) if len(word) < 2 * max(map(len, WORDS)) else ()
+    return f"{quoted(word)} is not a word of the filter language" + (f": {close[0]!r}?" if close else "")
 
 
-def _joined(left: Test, right: Test, both: bool) -> Test:
-    if both:
-        return lambda frame: left(frame) and right(frame)
-    return lambda frame: left(frame) or right(frame)
+def _joined(first: Test, rest: list[tuple[bool, Test]]) -> Test:
+    """All of them from the left: `and` (True) asks the next if so far it is so, `or` if it is not."""
 
-
-def _calculated(left: Expression, sign: str, right: Expression) -> Expression:
-    def run(frame: Frame) -> int:
-        a, b = left(frame), right(frame)
-        if sign in ("/", "%"):
-            if b == 0:
-                raise IndexError  # as BPF: a division by zero matches nothing
-            return a // b if sign == "/" else a % b
-        value = {
-            "+": a + b, "-": a - b, "*": a * b, "&": a & b, "|": a | b, "^": a ^ b,
-            "<<": a << min(b, 32), ">>": a >> min(b, 32),
-        }[sign]  # fmt: skip
-        return value & 0xFFFFFFFF
+    def run(frame: Frame) -> bool:
+        found = first(frame)
+        for is_and, test in rest:
+            if found == is_and:
+                found = test(frame)
+        return found
 
     return run
 
 
-def _number(word: str) -> int | None:
-    try:
-        return int(word, 0) if not word.startswith("-") else None
-    except ValueError:
-        return int(word) if word.isdecimal() else None
+def _behind(tags: int, test: Test) -> Test:
+    return (lambda frame: test(frame.inside(tags))) if tags else test
 
 
 def _is_mac(word: str) -> bool:
@@ -408,7 +301,7 @@ def _is_mac(word: str) -> bool:
 
 def _is_address(word: str) -> bool:
     try:
-        parse_ip(word.partition("/")[0])
+        parse_ip(word)
     except ValueError:
         return False
     return True

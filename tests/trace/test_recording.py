@@ -134,9 +134,11 @@ def test_other_links_are_read_too(trace, written, tmp_path, name):
 
 def test_vlan_tags_are_seen_through(trace, written, tmp_path):
     tagged = UDP[:12] + b"\x81\0\x20\x07" + UDP[12:]
-    trace.read(pcap(tmp_path / "x.pcap", [tagged]), "udp").show()
+    recording = trace.read(pcap(tmp_path / "x.pcap", [tagged]))
+    recording.chosen("vlan 7 and udp").show()
     assert written[0].endswith("UDP 47 40000 → 40001 Len=1\n")
     assert "802.1Q Virtual LAN, ID: 7\n    Priority: 1\n" in written[1]
+    assert not recording.chosen("udp")  # as with libpcap
 
 
 def test_an_unknown_link_is_refused_by_name(trace, written, tmp_path):
