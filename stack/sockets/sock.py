@@ -159,13 +159,15 @@ class Socket(Transfer):
 
     def _is_connected(self) -> bool:
         """Whether an attempt to connect has ended well; raises how it ended if not."""
-        number = self._port.take_error()
-        if number:
-            self._is_connecting = False
-            raise error(number)
-        if not self._port.writable():
+        port = self._port
+        number = port.take_error()
+        if not number and not port.writable():
             return False
         self._is_connecting = False
+        if not number and isinstance(port, TcpPort) and port.state is State.CLOSED:
+            number = errno.ECONNABORTED  # as Linux, where somebody else has taken the error
+        if number:
+            raise error(number)
         return True
 
     def connect_ex(self, address: Address, /) -> int:
