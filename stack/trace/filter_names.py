@@ -1,6 +1,6 @@
 """The names that stand for numbers in a filter: ports everybody knows, offsets, types of ICMP and flags of TCP.
 
-Ports from IANA's registry, ICMP's types from RFC 792, 950, 1256 and their registry, ICMPv6's likewise (RFC 4443, 4861).
+The numbers are IANA's, the names pcap-filter(7)'s. Names of hosts and of other ports are not looked up.
 """
 
 from __future__ import annotations
