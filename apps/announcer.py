@@ -15,6 +15,7 @@ from stack.events import (
     AddressConflict,
     Event,
     Fault,
+    InterfaceDown,
     LeaseAsked,
     LeaseBound,
     LeaseDeclined,
@@ -28,6 +29,7 @@ from stack.events import (
 ANNOUNCED = (
     AddressConflict,
     Fault,
+    InterfaceDown,
     LeaseAsked,
     LeaseBound,
     LeaseDeclined,

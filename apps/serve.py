@@ -39,7 +39,8 @@ def command(node: Station, arguments: list[str]) -> int:
             print(f"{service.name} on {service.ports}: {kind.text}", flush=True)
             print(f"  exposes {service.exposes}", file=sys.stderr, flush=True)
         with node.engine as engine:
-            engine.wait(lambda: False)
+            engine.wait(lambda: not node.interface.is_up)
+        return 1  # there is nobody left to serve, and why has been said
     except ValueError as e:
         print(f"serve: {e}", file=sys.stderr)
         return 2

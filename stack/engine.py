@@ -411,8 +411,7 @@ class Engine(Hold):
         if self._links.pop(link.interface, None) is None:
             return
         self._forget(link.device)
-        link.interface.is_up = False
-        self.stack.drop(Dropped(Drop.INTERFACE_DOWN, link.interface, False, str(error)), self.now())
+        self.stack.take_down(link.interface, error.strerror or str(error), self.now())
 
     def _drop(self, frame: OutFrame, reason: Drop, now: float) -> None:
         self.stack.drop(Dropped(reason, frame.interface, True), now)

@@ -217,6 +217,16 @@ class LeaseReleased(NamedTuple):
         return f"{self.interface.name}: {format_ip(self.address)} given back to {format_ip(self.server)}"
 
 
+class InterfaceDown(NamedTuple):
+    """Its device is gone: deleted, unplugged. It does not come back."""
+
+    interface: Interface
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.interface.name} is gone: {self.why}"
+
+
 class Fault(NamedTuple):
     """An exception inside the core that the engine survived: a bug of ours, with its traceback."""
 
@@ -244,6 +254,7 @@ Event = (
     | LeaseDeclined
     | LeaseExpired
     | LeaseReleased
+    | InterfaceDown
     | Fault
 )
 

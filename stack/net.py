@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from stack.config import Config
-from stack.events import Dropped, Event, Observer
+from stack.events import Dropped, Event, InterfaceDown, Observer
 from stack.frame import OutFrame, Packet
 from stack.interface import Abilities, Interface, InterfaceAddress
 from stack.link import offload as segmentation
@@ -132,6 +132,12 @@ class Net:
             self.routes.remove(route)
         self.routes.changed()
 
+    def take_down(self, interface: Interface, why: str, now: float) -> None:
+        """Its device is gone: nothing is sent there any more, and no route leads there."""
+        interface.is_up = False
+        self.routes.changed()
+        self.emit(InterfaceDown(interface, why), now)
+
     def _find_broadcasts(self) -> None:
         known = [broadcast(a.address, a.prefixlen) for i in self.interfaces for a in i.addresses]
         self.broadcasts = frozenset(address for address in known if address is not None)
@@ -164,7 +170,8 @@ class Net:
     def _any_link(self, destination: bytes) -> NextHop | None:
         """The first real link: where a broadcast or multicast goes when no route says."""
         for interface in self.interfaces:
-            source = None if interface.is_loopback else interface.address_for(destination)
+            is_link = interface.is_up and not interface.is_loopback
+            source = interface.address_for(destination) if is_link else None
             if source is not None:
                 return NextHop(interface, destination, source)
         return None

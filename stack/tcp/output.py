@@ -81,7 +81,7 @@ def send_data(tcb: Connection, now: float) -> None:
         window = min(tcb.congestion.cwnd + tcb.recovery.allowance(tcb), tcb.snd_wnd)
         length = sendable(tcb, unsent, window - in_flight)
         is_last = tcb.is_fin_wanted and unsent >= 0 and length == unsent and (length > 0 or tcb.snd_nxt == tcb.fin_seq)
-        # A FIN has a number, as data has: sent beyond the window it would be ignored there, with the ACK that it brings.
+        # A FIN has a number, as data has: beyond the window it would be ignored there, with the ACK that it brings.
         is_fin = is_last and in_flight + length < tcb.snd_wnd
         if length == 0 and not is_fin:
             break

@@ -120,13 +120,19 @@ def test_a_device_that_lies_about_room_does_not_keep_us_busy(node: Engine) -> No
 def test_a_lost_device_takes_its_interface_down(node: Engine) -> None:
     device, other = ScriptedDevice(), ScriptedDevice("dev1", 2)
     interface, second = node.attach(device), node.attach(other)
+    far = bytes((10, 0, 0, 9))
+    with node:
+        node.stack.routes.add(bytes((10, 0, 0, 0)), 8, None, interface, source=bytes((10, 0, 0, 1)))
+        assert node.stack.route_to(far) is not None
     notes = Notes()
     node.stack.observers.append(notes)
     with node:
         device.failure = OSError(errno.ENODEV, "No such device")
         device.arrive(b"")
     until(lambda: not interface.is_up)
-    assert device.is_closed and "No such device" in str(notes.events[0])
+    assert device.is_closed and str(notes.events[0]) == "dev0 is gone: No such device"
+    with node:
+        assert node.stack.route_to(far) is None
     other.arrive(bytes(10))
     until(lambda: second.counters.rx_packets == 1)
     send(node, interface, range(2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import os
 import re
 import shutil
 import signal
@@ -207,6 +208,28 @@ def test_serve_until_ctrl_c_and_everything_is_gone() -> None:
     assert program.returncode == 130
     assert helpers and not any(Path(f"/proc/{pid}").exists() for pid in helpers)
     assert "Traceback" not in errors
+
+
+def test_serve_ends_when_its_link_is_gone() -> None:
+    """The kernel's side of a veth is deleted under it."""
+    node = f"{sys.executable} {ROOT / 'node.py'} --link packet:near 10.9.0.2/24"
+    script = f"""
+        ip link set lo up && ip link add near type veth peer name far && ip link set near up && ip link set far up
+        {{ {node} serve echo & }} && pid=$!
+        while ! ip neigh show to 10.9.0.2 dev far | grep -q lladdr; do
+            ip addr replace 10.9.0.1/24 dev far; ping -c 1 -W 1 10.9.0.2 >/dev/null || sleep 0.1
+            kill -0 $pid || exit 9
+        done
+        ip link del far
+        wait $pid
+        echo "exit code $?"
+    """
+    unshare = ["unshare", "--net"] if os.getuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
+    done = subprocess.run([*unshare, "sh", "-c", script], capture_output=True, text=True, timeout=30)
+    if "unshare" in done.stderr:
+        pytest.skip(done.stderr)
+    assert done.stdout.endswith("exit code 1\n"), done
+    assert "near is gone: Network is down\n" in done.stderr and "echo: 0 clients" in done.stderr
 
 
 def test_nothing_is_left_of_a_node_that_was_killed() -> None:

@@ -168,7 +168,7 @@ def test_a_syn_is_challenged_wherever_it_lies(seq: int) -> None:
 
 
 def test_challenges_are_limited() -> None:
-    """RFC 5961 7: so that nobody makes us send more than a trickle; how much each second is a secret (CVE-2016-5696)."""
+    """RFC 5961 7: so that nobody makes us send more than a trickle; how much is a secret (CVE-2016-5696)."""
     d = connection(tcp_challenge_ack_limit=10)
     counts = []
     for second, guess in enumerate(["S 1:1", "R 2:2", "S 9:9", ". ack 5000", "S 1:1", "R 2:2"]):
