@@ -11,6 +11,7 @@ if sys.version_info < (3, 11):  # noqa: UP036
     sys.exit("glasstack needs Python 3.11 or newer: make node PYTHON=python3.12")
 
 import os
+import signal
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,7 +31,14 @@ def _enter_venv() -> None:
         sys.exit(f"glasstack needs prompt_toolkit and rich; this gets them and starts it: make -C {ROOT} node")
 
 
+def _mind_interrupts(is_minded: bool) -> None:
+    """Let Ctrl-C end the program in silence while it only begins or ends; nothing if somebody has it ignored."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler if is_minded else signal.SIG_DFL)
+
+
 if __name__ == "__main__":
+    _mind_interrupts(False)
     _enter_venv()
 
 from apps.node import Node  # noqa: E402
@@ -42,4 +50,7 @@ if __name__ == "__main__":
     from apps.streams import prepare
 
     prepare()
-    sys.exit(main(sys.argv[1:]))
+    _mind_interrupts(True)
+    code = main(sys.argv[1:])
+    _mind_interrupts(False)
+    sys.exit(code)

@@ -1,5 +1,5 @@
-"""Standard output and error that are closed or full: nothing is lost but what is printed there, and nobody sees a
-traceback."""
+"""The program's edges: standard output and error that are closed or full, Ctrl-C while it begins. Nobody sees a
+traceback, and nothing is lost but what is printed there."""
 
 from __future__ import annotations
 
@@ -40,3 +40,21 @@ def test_a_device_never_has_the_number_of_a_closed_stream() -> None:
     code = "import os; print([os.readlink(f\"/proc/self/fd/{n}\") for n in (0, 1, 2)], file=open(\"/dev/stdout\", \"w\"))"
     code = code.replace('open("/dev/stdout", "w")', "open(9, \"w\")")
     assert sh(f"{NODE} -q -c '{code}' 9>&1 <&- >&- 2>&-")[:2] == (0, str(["/dev/null"] * 3) + "\n")
+
+
+MEDDLER = """
+import os, signal, sys
+
+class Meddler:
+    def find_spec(self, name, *_):
+        if name == "apps.session":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Meddler())
+"""
+
+
+def test_ctrl_c_while_it_begins_is_silent(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(MEDDLER)
+    code, out, err = sh(f"PYTHONPATH={tmp_path} {NODE} ping 192.168.1.1; echo $?")
+    assert (out, err) == ("130\n", "")
