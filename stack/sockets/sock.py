@@ -338,7 +338,7 @@ class Socket(Transfer):
             connection = port.connection if isinstance(port, TcpPort) else None
             let_go(engine, port, descriptor)
             seconds = port.options.linger
-            if connection is not None and seconds:
+            if connection is not None and seconds and not engine.is_closed:
                 engine.wait(lambda: connection.state in LINGERED, seconds)
 
     def detach(self) -> int:

@@ -77,6 +77,8 @@ class Transfer:
     def _check(self) -> None:
         if self._is_closed:
             raise error(errno.EBADF)
+        if self._engine.is_closed or self._transport.is_abandoned():
+            raise error(errno.ENETDOWN)
 
     def _do(
         self, attempt: Callable[[float], T | None], ready: Callable[[], bool], flags: int, patience: float | None = None

@@ -39,6 +39,8 @@ class Transport(Protocol):
     def receive_into(self, view: memoryview, now: float, peek: bool) -> tuple[int, Endpoint | None] | None: ...
     def shutdown(self, read: bool, write: bool, now: float) -> None: ...
     def peer(self) -> Endpoint | None: ...
+    def is_abandoned(self) -> bool:
+        """Whether the node, which is going down, has closed the connection under the socket."""
 
 
 class Stream:
@@ -85,6 +87,9 @@ class Stream:
     def peer(self) -> Endpoint | None:
         return self.port.remote if self.port.is_connected else None
 
+    def is_abandoned(self) -> bool:
+        return self.port.connection is not None and self.port.connection.is_orphan
+
 
 class Datagrams:
     """UDP and raw IP."""
@@ -128,3 +133,6 @@ class Datagrams:
 
     def peer(self) -> Endpoint | None:
         return self.port.remote
+
+    def is_abandoned(self) -> bool:
+        return False
