@@ -80,6 +80,13 @@ class Interface:
     tentative: list[InterfaceAddress] = field(default_factory=list)  # being probed for (RFC 5227)
     counters: Counters = field(default_factory=Counters)
 
+    def is_on_link(self, address: bytes) -> bool:
+        """Whether it lies on one of our subnets here."""
+        return any(
+            len(a.address) == len(address) and addresses.in_prefix(address, a.address, a.prefixlen)
+            for a in self.addresses
+        )
+
     def address_for(self, destination: bytes) -> bytes | None:
         """The address of ours to speak from: of the destination's family, on its subnet if there is one."""
         family = [a for a in self.addresses if len(a.address) == len(destination)]

@@ -16,7 +16,7 @@ from stack.frame import OutFrame, Packet
 from stack.interface import Interface
 from stack.net import Net
 from stack.wire import arp, ethernet
-from stack.wire.address import MAC_BROADCAST, MAC_ZERO, is_group_mac, is_unspecified
+from stack.wire.address import BROADCAST4, MAC_BROADCAST, MAC_ZERO, is_group_mac, is_loopback, is_multicast
 from stack.wire.drop import Drop, WireError
 
 
@@ -159,6 +159,9 @@ class Neighbors:
         message = arp.parse(data)
         if message.op not in (arp.REQUEST, arp.REPLY) or is_group_mac(message.sha) or message.sha == MAC_ZERO:
             raise WireError(Drop.ARP_MALFORMED)
+        spa = message.spa
+        if is_loopback(spa) or is_multicast(spa) or spa == BROADCAST4 or spa in self.net.broadcasts:
+            raise WireError(Drop.ARP_MALFORMED)  # as an IP source would be: RFC 1122 3.2.1.3
         if message.sha == interface.mac:
             return  # our own, come back
         if self._is_claim(interface, message, now):
@@ -170,14 +173,16 @@ class Neighbors:
         if not is_for_us:
             return
         if message.op == arp.REQUEST:
-            if known is None and not is_unspecified(message.spa):
+            if known is None and interface.is_on_link(message.spa):
                 # RFC 4861 7.2.3: who asks for us will hear from us soon, so remember it, though unconfirmed.
                 self._learn(self._create(interface, message.spa, now), message.sha, State.STALE, now)
             reply = arp.emit(arp.REPLY, interface.mac, message.tpa, message.sha, message.spa)
             self.net.transmit_to(interface, message.sha, ethernet.ETHERTYPE_ARP, reply, now)
 
     def _heard(self, entry: Neighbor, message: arp.Arp, is_for_us: bool, now: float) -> None:
-        is_answer = message.op == arp.REPLY and is_for_us
+        # RFC 4861 7.2.5: only an answer to a question confirms; whoever speaks unasked may be anybody.
+        is_asked = entry.state is State.INCOMPLETE or entry.state is State.PROBE
+        is_answer = message.op == arp.REPLY and is_for_us and is_asked
         if is_answer or (entry.state is State.INCOMPLETE and is_for_us):
             self._learn(entry, message.sha, State.REACHABLE if is_answer else State.STALE, now)
         elif entry.mac != message.sha:

@@ -283,6 +283,40 @@ def test_a_gratuitous_change_is_believed_but_not_trusted() -> None:
     assert h.take().ethernet.dst == OTHER_MAC
 
 
+@pytest.mark.parametrize("before", [State.REACHABLE, State.STALE, State.DELAY])
+def test_an_answer_to_no_question_is_believed_but_not_trusted(before: State) -> None:
+    """RFC 4861 7.2.5. The next packet goes to the new address, and five seconds later it has to answer."""
+    h = resolved()
+    if before is not State.REACHABLE:
+        h.advance_to(50)
+    if before is State.DELAY:
+        send(h)
+        h.take()
+    assert state(h) is before
+    h.receive_arp(arp.REPLY, OTHER_MAC, PEER, MAC, ADDRESS)
+    assert state(h) is State.STALE
+    send(h)
+    assert h.take().ethernet.dst == OTHER_MAC
+    at = h.now
+    h.advance_to(at + 5.1)
+    assert h.take().arp.op == arp.REQUEST and state(h) is State.PROBE
+
+
+@pytest.mark.parametrize("spa", ["127.0.0.1", "224.0.0.1", "255.255.255.255", "192.168.1.255"])
+def test_nobody_asks_from_an_address_that_is_no_host_s(spa: str) -> None:
+    h = host()
+    h.receive_arp(arp.REQUEST, PEER_MAC, parse_ip(spa), MAC_ZERO, ADDRESS)
+    h.quiet()
+    assert len(h.stack.neighbors) == 0 and h.dropped(Drop.ARP_MALFORMED) == 1
+
+
+def test_an_asker_from_another_subnet_is_answered_and_not_remembered() -> None:
+    h = host()
+    h.receive_arp(arp.REQUEST, PEER_MAC, parse_ip("8.8.8.8"), MAC_ZERO, ADDRESS)
+    assert h.take().arp.op == arp.REPLY
+    assert len(h.stack.neighbors) == 0
+
+
 def test_a_gratuitous_repetition_changes_nothing() -> None:
     h = resolved()
     h.receive_arp(arp.REQUEST, PEER_MAC, PEER, MAC_ZERO, PEER)
