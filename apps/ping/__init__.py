@@ -18,8 +18,8 @@ USAGE = """\
 usage: ping [options] HOST
   -c COUNT      stop after COUNT replies
   -i INTERVAL   seconds between two probes (1)
-  -W TIMEOUT    seconds to wait for the last reply while none has come (10)
-  -w DEADLINE   seconds after which to stop, whatever has come
+  -W TIMEOUT    seconds to wait for the last reply while none has come (10); 0 for ever
+  -w DEADLINE   seconds after which to stop, whatever has come; 0 for none
   -s SIZE       bytes of data (56)
   -t TTL        time to live of the probes
   -q            only the statistics
@@ -92,7 +92,7 @@ def command(node: Host, arguments: list[str], count: int | None = None) -> int:
     """The command: its exit code. `count` counts if neither -c nor -w is given."""
     try:
         options, host, is_json = parse(arguments)
-        if options.count is None and options.deadline is None:
+        if options.count is None and not options.deadline:
             options.count = count
         if host is None:
             print(USAGE)
@@ -104,7 +104,7 @@ def command(node: Host, arguments: list[str], count: int | None = None) -> int:
     except (PingError, ValueError) as e:
         print(f"ping: {e}", file=sys.stderr)
         return 2
-    is_short = options.deadline is not None and options.count is not None and result.received < options.count
+    is_short = bool(options.deadline) and options.count is not None and result.received < options.count
     return 1 if not result or is_short else 0
 
 

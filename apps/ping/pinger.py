@@ -63,8 +63,8 @@ class Options:
 
     count: int | None = None  # -c
     interval: float = 1.0  # -i
-    timeout: float = 10.0  # -W: how long the last probe is waited for, as long as there was no reply at all
-    deadline: float | None = None  # -w
+    timeout: float = 10.0  # -W: how long the last probe is waited for, as long as there was no reply at all; 0 for ever
+    deadline: float | None = None  # -w: 0 for none
     size: int = 56  # -s
     ttl: int | None = None  # -t
     quiet: bool = False  # -q
@@ -163,8 +163,8 @@ class Pinger:
         self._names: dict[str, str] = {}
         # iputils asks no names if it was given a number.
         self._is_numeric = options.numeric or host == self.address
-        self.result = PingResult(host, self.address)
         self._check_route()
+        self.result = PingResult(host, self.address)
         self.socket = self._open()
         with node.engine:
             self._identifier = node.engine.stack.config.rng.getrandbits(16)
@@ -199,6 +199,7 @@ class Pinger:
             if self.options.broadcast:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
             probe.connect((self.address, 1025))
+            self.address = probe.getpeername()[0]  # 0.0.0.0 is this host
         except PermissionError as e:
             # The words are ping's.
             text = "Do you want to ping broadcast? Then -b. If not, check your local firewall rules"
@@ -223,7 +224,7 @@ class Pinger:
         """Yield what happens until ping(8) would stop."""
         engine, options = self.node.engine, self.options
         self._first_at = next_at = engine.now()
-        end_at = NEVER if options.deadline is None else self._first_at + options.deadline
+        end_at = self._first_at + (options.deadline or NEVER)
         while not self._is_done() and engine.now() < end_at:
             now = engine.now()
             if now >= next_at:
@@ -241,18 +242,18 @@ class Pinger:
     def _may_send(self) -> bool:
         # With a deadline ping goes on beyond the count until that many have been answered.
         options = self.options
-        return options.count is None or options.deadline is not None or self.result.transmitted < options.count
+        return options.count is None or bool(options.deadline) or self.result.transmitted < options.count
 
     def _is_done(self) -> bool:
         options, result = self.options, self.result
         if options.count is not None and result.received + result.errors >= options.count:
             return True
-        return options.deadline is not None and result.errors > 0
+        return bool(options.deadline) and result.errors > 0
 
     def _linger(self) -> float:
         """How long to wait for the last reply: two round trips, or `timeout` if there was none to go by."""
         if self.result.rtt_max is None:
-            return self.options.timeout
+            return self.options.timeout or NEVER
         return max(2 * self.result.rtt_max, self.options.interval)
 
     def _send(self, now: float) -> Iterator[Happening]:
@@ -292,7 +293,7 @@ class Pinger:
 
     def _receive(self, timeout: float) -> Iterator[Happening]:
         """What the next packet within `timeout` seconds means to us: one happening or none."""
-        self.socket.settimeout(max(0.0, timeout))
+        self.socket.settimeout(None if timeout == NEVER else max(0.0, timeout))
         try:
             data, _ = self.socket.recvfrom(65535)
         except (TimeoutError, BlockingIOError):

@@ -148,8 +148,8 @@ _glasstack() {
             options=(
                 '-c:stop after COUNT replies'
                 '-i:seconds between two probes (1)'
-                '-W:seconds to wait for the last reply while none has come (10)'
-                '-w:seconds after which to stop, whatever has come'
+                '-W:seconds to wait for the last reply while none has come (10); 0 for ever'
+                '-w:seconds after which to stop, whatever has come; 0 for none'
                 '-s:bytes of data (56)'
                 '-t:time to live of the probes'
                 '-q:only the statistics'
