@@ -429,7 +429,7 @@ class Engine(Hold):
             if self.is_closed:
                 return
             self._finish()
-            self.is_closed = True
+            self._go_down()
         self._poke()
         if get_ident() != self._thread.ident:
             self._thread.join()

@@ -30,6 +30,7 @@ class AnyEngine(Protocol):
 
     stack: Stack
     is_closed: bool
+    at_close: dict[Callable[[], object], None]  # called under the lock once `is_closed` is true
 
     @property
     def is_virtual(self) -> bool: ...
@@ -77,11 +78,17 @@ class Hold:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.is_closed = False
+        self.at_close: dict[Callable[[], object], None] = {}
         self._deferred: deque[Callable[[], object]] = deque()
         self._is_finishing = False
 
     def now(self) -> float:
         raise NotImplementedError
+
+    def _go_down(self) -> None:
+        self.is_closed = True
+        for function in tuple(self.at_close):
+            self._guard(function)
 
     def _tell_watchers(self) -> None:
         """Run the finalizers and call the watchers until neither makes more of the other."""

@@ -377,7 +377,7 @@ class World:
         self._settle()
         self.is_closed = True
         for host in self.hosts:
-            host.is_closed = True
+            host.close()
         while any(not t.is_done for t in self._tasks):
             self._main_turn()
 
@@ -508,4 +508,4 @@ class SimEngine(Hold):
     def close(self) -> None:
         """The host goes down: whoever waits at it is told ENETDOWN when the baton comes to him."""
         self.finish()
-        self.is_closed = True
+        self._go_down()

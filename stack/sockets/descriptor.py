@@ -1,13 +1,15 @@
 """A real descriptor that polls as a port does: what `fileno()` gives, for select, poll, epoll and asyncio.
 
 It is one end of a socketpair. It is readable while a byte lies in it and not writable while it is full; an eventfd
-cannot say "neither". It carries no data: reading or writing it breaks only its own readiness.
+cannot say "neither". It hangs up when the node goes down. It carries no data: reading or writing it breaks only its own
+readiness.
 """
 
 from __future__ import annotations
 
 import socket as standard
 
+from stack.hold import AnyEngine
 from stack.port import Port
 
 FILL = bytes(4096)
@@ -16,7 +18,8 @@ FILL = bytes(4096)
 class Descriptor:
     """Every method is called under the engine's lock."""
 
-    def __init__(self, port: Port) -> None:
+    def __init__(self, engine: AnyEngine, port: Port) -> None:
+        self._engine = engine
         self._port = port
         self._ours, self._theirs = standard.socketpair()
         for end in (self._ours, self._theirs):
@@ -25,13 +28,17 @@ class Descriptor:
         self._is_readable = False
         self._is_writable = True
         port.watchers.append(self.update)
+        engine.at_close[self.update] = None
         self.update()
 
     def fileno(self) -> int:
         return self._theirs.fileno()
 
     def update(self) -> None:
-        """Bring the descriptor in step with the port."""
+        """Bring the descriptor in step with the port; for ever readable, writable and hung up once the node is down."""
+        if self._engine.is_closed:
+            self._ours.close()
+            return
         readable, writable = self._port.readable(), self._port.writable()
         if readable != self._is_readable:
             self._is_readable = readable
@@ -64,5 +71,6 @@ class Descriptor:
     def close(self) -> None:
         if self.update in self._port.watchers:
             self._port.watchers.remove(self.update)
+        self._engine.at_close.pop(self.update, None)
         self._ours.close()
         self._theirs.close()

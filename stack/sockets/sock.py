@@ -266,7 +266,7 @@ class Socket(Transfer):
             if self._descriptor is None:
                 if self._engine.is_virtual:
                     raise io.UnsupportedOperation("fileno: there are no descriptors in virtual time")
-                self._descriptor = Descriptor(self._port)
+                self._descriptor = Descriptor(self._engine, self._port)
                 self._module.remember(self._descriptor.fileno(), self)
             return self._descriptor.fileno()
 

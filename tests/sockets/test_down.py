@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import select
 import struct
 import threading
 from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
 
 from apps.node import Node
 from stack.sim import World
 from stack.socket import SocketModule
+from tests.hosts import Pair
+from tests.sockets.test_descriptor import connected
 from tests.sockets.test_stream import errno_of
 
 PATIENCE = 5.0
@@ -91,3 +98,47 @@ def test_every_call_on_a_host_that_is_down() -> None:
             assert "10.0.0.1" in repr(stream)
             for sock in (stream, datagrams, new, child):
                 sock.close()
+
+
+def test_descriptors_of_a_node_that_goes_down() -> None:
+    """select, poll and asyncio wait for nothing of ours: the descriptor must say it. Full or not, it hangs up."""
+    with Pair() as pair:
+        client, server = connected(pair)
+        full, reader = connected(pair)
+        full.setblocking(False)
+        while select.select([], [full], [], 0.1)[1]:  # until the other end's buffer is full too
+            with suppress(BlockingIOError):
+                full.send(bytes(1 << 20))
+        idle = pair.a.create_server(("", 9))
+        waiting = [
+            Waiting(lambda: select.select([client], [], [])[0]),
+            Waiting(lambda: select.select([], [full], [])[1]),
+            Waiting(lambda: select.select([idle], [], [])[0]),
+        ]
+        poll = select.poll()
+        for sock in (client, full, idle):
+            poll.register(sock, 0)
+        detached = pair.a.socket().detach()
+
+        async def receive() -> None:
+            threading.Timer(0.05, pair.engines[0].close).start()
+            await asyncio.get_running_loop().sock_recv(client, 1)
+
+        client.setblocking(False)
+        assert poll.poll(0) == []
+        with pytest.raises(OSError) as e:
+            asyncio.run(asyncio.wait_for(receive(), PATIENCE))
+        assert e.value.errno == errno.ENETDOWN
+        assert [each.end() for each in waiting] == [[client], [full], [idle]]
+        events = poll.poll(0)
+        assert len(events) == 3 and all(flags & select.POLLHUP for _, flags in events)
+        for sock in (client, full, idle):
+            with pytest.raises(OSError, match="Network is down"):
+                sock.recv(1)
+            assert select.select([sock], [], [], 0)[0] == [sock], "for ever"
+        pair.a.close(detached)
+        with pair.a.socket() as late:
+            assert select.select([late], [late], [], 0) == ([late], [late], [])
+        for sock in (client, server, full, reader, idle):
+            sock.close()
+        assert not pair.engines[0].at_close
