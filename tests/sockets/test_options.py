@@ -170,7 +170,14 @@ def test_timeouts_that_are_none(net: Net, value: Any, kind: type[Exception]) -> 
 
 def test_timeouts_of_every_kind(net: Net) -> None:
     with net.here.socket() as sock:
-        for value, seconds in ((True, 1.0), (9_223_372_036, 9_223_372_036.0), (0, 0.0), (-0.0, 0.0), (0.25, 0.25), (None, None)):
+        for value, seconds in (
+            (True, 1.0),
+            (9_223_372_036, 9_223_372_036.0),
+            (0, 0.0),
+            (-0.0, 0.0),
+            (0.25, 0.25),
+            (None, None),
+        ):
             sock.settimeout(value)
             assert sock.gettimeout() == seconds
 
