@@ -179,7 +179,7 @@ def _run(node: Node, line: CommandLine, settings: Settings) -> int:
     elif line.code is not None:
         code = _run_source(line.code, "<prompt -c>", ["-c", *line.arguments], namespace)
     elif not is_prompt:
-        code = _run_source(sys.stdin.read(), "<stdin>", ["-", *line.arguments], namespace)
+        code = _run_source(getattr(sys.stdin, "buffer", sys.stdin).read(), "<stdin>", ["-", *line.arguments], namespace)
     if is_prompt or line.stay:
         from apps.shell import run
 
@@ -220,7 +220,7 @@ def _run_script(path: str, arguments: list[str], namespace: dict[str, Any]) -> i
     return _guard(lambda: namespace.update(runpy.run_path(path, init_globals=namespace, run_name="__main__")))
 
 
-def _run_source(source: str, filename: str, argv: list[str], namespace: dict[str, Any]) -> int:
+def _run_source(source: str | bytes, filename: str, argv: list[str], namespace: dict[str, Any]) -> int:
     sys.argv = argv
     sys.path.insert(0, "")
     namespace["__name__"] = "__main__"

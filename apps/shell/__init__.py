@@ -84,6 +84,7 @@ def _session(node: Node, interpreter: Interpreter, history: History) -> PromptSe
         bottom_toolbar=lambda: FormattedText([("", toolbar.text(node))]),
         refresh_interval=REFRESH,
         enable_open_in_editor=False,
+        enable_suspend=True,
     )
 
 

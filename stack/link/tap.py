@@ -66,9 +66,9 @@ def open_tap(name: str, mac: bytes | None = None) -> Tap:
 
     Raises ValueError for a name no interface can have, OSError with one clear line if it is not to be had.
     """
-    if not 0 < len(name.encode()) <= kernel.NAME_LENGTH or "/" in name or any(c.isspace() for c in name):
+    if not 0 < len(name.encode()) <= kernel.NAME_LENGTH or any(c.isspace() or c in "/%" for c in name):
         raise ValueError(
-            f"{name!r} is not an interface's name: 1 to {kernel.NAME_LENGTH} characters, no space or slash"
+            f"{name!r} is not an interface's name: 1 to {kernel.NAME_LENGTH} characters, no space, slash or %"
         )
     was_there = _is_there(name)
     try:

@@ -232,14 +232,14 @@ def test_the_node_s_place_is_one_question(layers: list[dict[str, Any]], expected
 
 
 def test_settings_that_contradict_one_another_are_refused() -> None:
-    with pytest.raises(SettingsError, match="^line: port_low 61000 is above port_high 60999"):
+    with pytest.raises(SettingsError, match=r"^line: port_low 61000 is above port_high 60999"):
         merge([layer("line", port_low=61000)])
     assert merge([layer("line", port_low=61000), layer("user", port_high=62000)]).stack["port_high"] == 62000
 
 
 @pytest.mark.parametrize("domain", ["a..b", "x" * 64, "läb\\x"])
 def test_a_search_domain_is_a_name(domain: str) -> None:
-    with pytest.raises(SettingsError, match="^here is a domain like lab.example, not "):
+    with pytest.raises(SettingsError, match=r"^here is a domain like lab.example, not "):
         SETTINGS["search"].check("here", [domain])
 
 

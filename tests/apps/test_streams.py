@@ -57,3 +57,9 @@ def test_ctrl_c_while_it_begins_is_silent(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(MEDDLER)
     _, out, err = sh(f"PYTHONPATH={tmp_path} {NODE} ping 192.168.1.1; echo $?")
     assert (out, err) == ("130\n", "")
+
+
+def test_a_script_that_is_no_text_is_a_syntax_error() -> None:
+    code, out, err = sh(f"printf '\\377\\376' | {NODE} -q")
+    assert (code, out) == (1, "") and err.splitlines()[-1].startswith("SyntaxError: (unicode error) 'utf-8' codec")
+    assert "apps/" not in err

@@ -34,6 +34,7 @@ def close(opened: Opened) -> None:
         ("tap:", "tap needs an interface's name: tap:tap0"),
         ("packet", "packet needs an interface's name: packet:eth0"),
         ("tap:a name", "'a name' is not an interface's name"),
+        ("tap:tap%d", "'tap%d' is not an interface's name"),
     ],
 )
 def test_a_bad_link_is_refused_in_one_line(spec: str, message: str) -> None:
