@@ -46,6 +46,7 @@ DIRECTIONS = ("src", "dst")
 TYPES = ("host", "net", "port", "portrange", "proto")
 WORDS = (*PROTOCOLS, *DIRECTIONS, *TYPES, "and", "or", "not", "less", "greater", "len", "mask", "vlan", "broadcast",
          "multicast", "inbound", "outbound")  # fmt: skip
+SPOKEN = {"dhcp": "port 67 or 68", "bootp": "port 67 or 68", "dns": "port 53", "ping": "icmp", "rlogin": "port 513"}
 HOSTS = {4: ("", "ip", "arp", "rarp"), 16: ("", "ip6")}  # by an address's size: whose it may be
 
 
@@ -270,8 +271,9 @@ def _misplaced(word: str) -> str:
     """What is wrong with a word where none of its kind can stand."""
     if word in WORDS or not word.isidentifier():
         return f"{quoted(word)} does not belong here"
-    close = get_close_matches(word, WORDS, 1) if len(word) < 2 * max(map(len, WORDS)) else ()
-    return f"{quoted(word)} is not a word of the filter language" + (f": {close[0]!r}?" if close else "")
+    close = get_close_matches(word, WORDS, 1) if len(word) < 2 * max(map(len, WORDS)) else []
+    meant = SPOKEN.get(word) or (f"port {word}" if word in PORTS else next(iter(close), ""))
+    return f"{quoted(word)} is not a word of the filter language" + (f": {meant!r}?" if meant else "")
 
 
 def _joined(first: Test, rest: list[tuple[bool, Test]]) -> Test:

@@ -260,7 +260,8 @@ def test_refused_at_the_word(text: str, word: str) -> None:
 
 
 def test_a_word_that_is_nearly_one_is_guessed() -> None:
-    for text, why in (("vlna", "'vlna' is not a word of the filter language: 'vlan'?"), ("igpm", ": 'igmp'?")):
+    for text, why in (("vlna", "'vlna' is not a word of the filter language: 'vlan'?"), ("igpm", ": 'igmp'?"),
+                      ("dhcp", ": 'port 67 or 68'?"), ("http", ": 'port http'?")):  # fmt: skip
         with pytest.raises(FilterError, match=re.escape(why)):
             compile_filter(text)
 
