@@ -18,11 +18,10 @@ from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
 from stack.hold import AnyEngine
-from stack.port import Port
 from stack.sockets.addresses import Names
 from stack.sockets.descriptor import Descriptor
 from stack.sockets.errors import error
-from stack.sockets.options import timeout_of
+from stack.sockets.options import Subject, timeout_of
 from stack.sockets.selector import SelectorsModule
 from stack.sockets.sock import Socket, let_go
 from stack.sockets.transfer import Address
@@ -88,7 +87,7 @@ class SocketModule(ModuleType):
         self._asked_by = 0  # the thread whose selector is asking file objects for their sockets
         self._answers: list[Socket] = []
         self._by_descriptor: WeakValueDictionary[int, Socket] = WeakValueDictionary()
-        self._detached: dict[int, tuple[Port, int, int, Descriptor]] = {}
+        self._detached: dict[int, tuple[Subject, Descriptor]] = {}
         for name in ("getaddrinfo", "getnameinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr"):
             setattr(self, name, getattr(self.names, name))
         self.gethostname = self.names.gethostname
@@ -203,7 +202,7 @@ class SocketModule(ModuleType):
             os.close(fd)
             return
         with self.engine as engine:
-            let_go(engine, detached[0], detached[3])
+            let_go(engine, *detached)
 
     def fromfd(self, fd: int, family: int, type: int, proto: int = 0) -> Socket:
         """Refused with EOPNOTSUPP: a descriptor of ours cannot be duplicated."""
@@ -211,12 +210,12 @@ class SocketModule(ModuleType):
 
     # --- descriptors and selectors
 
-    def detach(self, fd: int, port: Port, type: int, proto: int, descriptor: Descriptor) -> None:
+    def detach(self, fd: int, subject: Subject, descriptor: Descriptor) -> None:
         """Keep what a socket let go of under its descriptor's number."""
         self._by_descriptor.pop(fd, None)
-        self._detached[fd] = (port, type, proto, descriptor)
+        self._detached[fd] = (subject, descriptor)
 
-    def take_detached(self, fd: int) -> tuple[Port, int, int, Descriptor]:
+    def take_detached(self, fd: int) -> tuple[Subject, Descriptor]:
         """What `detach` kept. Raises EBADF."""
         detached = self._detached.pop(fd, None)
         if detached is None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 import socket as standard
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import index
 from struct import Struct
 
 from stack.port import Options, Port
+from stack.sockets.descriptor import Descriptor
 from stack.sockets.errors import error
 from stack.tcp.port import TcpPort
 
@@ -32,13 +33,16 @@ Key = tuple[int, int]
 
 @dataclass(slots=True)
 class Subject:
-    """What the options are of: a socket's port, and what only the socket knows."""
+    """What the options are of, and what `dup` shares: a socket's port, and what only sockets know."""
 
     port: Port
     type: int
     proto: int
     receive_timeout: float | None = None  # SO_RCVTIMEO, seconds
     send_timeout: float | None = None  # SO_SNDTIMEO
+    is_connecting: bool = False
+    holders: int = 1  # sockets on the port: the last to be closed closes it
+    descriptors: list[Descriptor] = field(default_factory=list)
 
     @property
     def protocol(self) -> int:
@@ -48,6 +52,11 @@ class Subject:
     @property
     def options(self) -> Options:
         return self.port.options
+
+    def update(self) -> None:
+        """A call may have changed what the port is ready for."""
+        for descriptor in self.descriptors:
+            descriptor.update()
 
 
 @dataclass(frozen=True)

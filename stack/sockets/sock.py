@@ -43,12 +43,15 @@ def open_port(stack: Stack, type: int, proto: int) -> Port:
     raise error(errno.EPROTONOSUPPORT if type in (SOCK_STREAM, SOCK_DGRAM) else errno.ESOCKTNOSUPPORT)
 
 
-def let_go(engine: AnyEngine, port: Port, descriptor: Descriptor | None) -> None:
+def let_go(engine: AnyEngine, subject: Subject, descriptor: Descriptor | None) -> None:
     """Close what a socket held: under the lock, now or when a finalizer's turn comes."""
     if descriptor is not None:
         descriptor.close()
-    port.watchers.clear()
-    port.close(engine.now())
+        subject.descriptors.remove(descriptor)
+    subject.holders -= 1
+    if subject.holders == 0:
+        subject.port.watchers.clear()
+        subject.port.close(engine.now())
 
 
 class Socket(Transfer):
@@ -66,18 +69,17 @@ class Socket(Transfer):
         kind, proto = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC), max(proto, 0)
         engine = self._module.engine
         with engine:
-            self._adopt(open_port(engine.stack, kind, proto), kind, proto)
+            self._adopt(Subject(open_port(engine.stack, kind, proto), kind, proto))
         if SOCK_NONBLOCK and type & SOCK_NONBLOCK:
             self._timeout = 0.0
 
-    def _adopt(self, port: Port, type: int, proto: int, descriptor: Descriptor | None = None) -> None:
+    def _adopt(self, subject: Subject, descriptor: Descriptor | None = None) -> None:
         self._engine = self._module.engine
-        self._port = port
+        self._port = port = subject.port
         self._transport = Stream(port) if isinstance(port, TcpPort) else Datagrams(port)  # type: ignore[arg-type]
-        self._subject = Subject(port, type, proto)
+        self._subject = subject
         self._descriptor = descriptor
         self._timeout = self._module.getdefaulttimeout()
-        self._is_connecting = False
         self._io_refs = 0
         self._is_closed = self._closed = False
 
@@ -85,8 +87,18 @@ class Socket(Transfer):
     def wrap(cls, port: Port, type: int, proto: int) -> Socket:
         """A socket on a port that is there already."""
         sock = cls.__new__(cls)
-        sock._adopt(port, type, proto)
+        sock._adopt(Subject(port, type, proto))
         return sock
+
+    def dup(self) -> Any:
+        """A second socket on the same port, which closes when both are closed."""
+        with self._engine:
+            self._check()
+            twin = type(self).__new__(type(self))
+            twin._adopt(self._subject)
+            twin._timeout = self._timeout
+            self._subject.holders += 1
+        return twin
 
     # --- what it is
 
@@ -142,14 +154,13 @@ class Socket(Transfer):
         to = self._endpoint(address, "connect")
         with self._engine as engine:
             self._check()
-            if self._is_connecting and self._is_connected():
+            if self._subject.is_connecting and self._is_connected():
                 return
             self._transport.connect(to, engine.now())
             if not isinstance(self._port, TcpPort):
                 return
-            self._is_connecting = True
-            if self._descriptor is not None:
-                self._descriptor.update()
+            self._subject.is_connecting = True
+            self._subject.update()
             if self._timeout == 0.0:
                 raise error(errno.EINPROGRESS)
             if not engine.wait(self.writable, self._timeout):
@@ -163,7 +174,7 @@ class Socket(Transfer):
         number = port.take_error()
         if not number and not port.writable():
             return False
-        self._is_connecting = False
+        self._subject.is_connecting = False
         if not number and isinstance(port, TcpPort) and port.state is State.CLOSED:
             number = errno.ECONNABORTED  # as Linux, where somebody else has taken the error
         if number:
@@ -225,8 +236,7 @@ class Socket(Transfer):
             try:
                 return get_option(self._subject, level, optname, buflen)
             finally:
-                if self._descriptor is not None:
-                    self._descriptor.update()  # SO_ERROR was taken
+                self._subject.update()  # SO_ERROR was taken
 
     def settimeout(self, value: float | None, /) -> None:
         """Seconds; None blocks for ever, 0 never."""
@@ -267,6 +277,7 @@ class Socket(Transfer):
                 if self._engine.is_virtual:
                     raise io.UnsupportedOperation("fileno: there are no descriptors in virtual time")
                 self._descriptor = Descriptor(self._engine, self._port)
+                self._subject.descriptors.append(self._descriptor)
                 self._module.remember(self._descriptor.fileno(), self)
             return self._descriptor.fileno()
 
@@ -311,8 +322,7 @@ class Socket(Transfer):
         with self._engine as engine:
             self._check()
             self._transport.shutdown(how != standard.SHUT_WR, how != standard.SHUT_RD, engine.now())
-            if self._descriptor is not None:
-                self._descriptor.update()
+            self._subject.update()
 
     def close(self) -> None:
         """Let go; a file made of the socket keeps the connection until it is closed too. Again: nothing."""
@@ -329,16 +339,16 @@ class Socket(Transfer):
 
     def _real_close(self) -> None:
         self._is_closed = True
-        engine, port, descriptor = self._engine, self._port, self._descriptor
+        engine, port, subject, descriptor = self._engine, self._port, self._subject, self._descriptor
         if engine.is_held():
             # Inside the core, or in a finalizer that the collector runs anywhere at all: when this hold is over.
-            engine.defer(partial(let_go, engine, port, descriptor))
+            engine.defer(partial(let_go, engine, subject, descriptor))
             return
         with engine:
             connection = port.connection if isinstance(port, TcpPort) else None
-            let_go(engine, port, descriptor)
+            let_go(engine, subject, descriptor)
             seconds = port.options.linger
-            if connection is not None and seconds and not engine.is_closed:
+            if connection is not None and seconds and port.is_closed and not engine.is_closed:
                 engine.wait(lambda: connection.state in LINGERED, seconds)
 
     def detach(self) -> int:
@@ -349,7 +359,7 @@ class Socket(Transfer):
         number = self.fileno()
         if number >= 0:
             assert self._descriptor is not None
-            self._module.detach(number, self._port, self._subject.type, self._subject.proto, self._descriptor)
+            self._module.detach(number, self._subject, self._descriptor)
             self._is_closed = self._closed = True
         return number
 
@@ -365,5 +375,5 @@ class Socket(Transfer):
             return
         text = f"unclosed {self!r}"
         self._is_closed = True
-        self._engine.defer(partial(let_go, self._engine, self._port, self._descriptor))
+        self._engine.defer(partial(let_go, self._engine, self._subject, self._descriptor))
         warnings.warn(text, ResourceWarning, source=self, stacklevel=2)

@@ -93,8 +93,7 @@ class Transfer:
                     result = self._retry(attempt, ready, self._deadline(flags, patience), patience)
                 return result
             finally:
-                if self._descriptor is not None:
-                    self._descriptor.update()
+                self._subject.update()
 
     def _deadline(self, flags: int, patience: float | None) -> float | None:
         """Until when a call that begins now may wait, None for ever. Raises BlockingIOError if it may not."""
@@ -279,8 +278,7 @@ class Transfer:
                     raise
                 return sent
             finally:
-                if self._descriptor is not None:
-                    self._descriptor.update()
+                self._subject.update()
 
     def _chunk(self) -> int:
         """How much to hand to TCP before others may have the lock: cutting and summing are dear if the device does not
