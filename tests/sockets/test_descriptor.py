@@ -7,6 +7,7 @@ import errno
 import io
 import os
 import select
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
@@ -143,6 +144,56 @@ def test_asyncio(pair: Pair) -> None:
         await sending
         writer.close()
         await writer.wait_closed()
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def anonymous(protocol: int) -> ssl.SSLContext:
+    """TLS without certificates."""
+    context = ssl.SSLContext(protocol)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("aNULL:@SECLEVEL=0")
+    return context
+
+
+def test_tls_over_the_descriptor_is_refused(pair: Pair) -> None:
+    """An SSLSocket would speak into the descriptor, and wait for an answer for ever."""
+    client, server = connected(pair)
+    client.fileno()
+    with client, server:
+        for sock in (client, server):
+            with pytest.raises(io.UnsupportedOperation, match=r"^TLS .* ssl\.MemoryBIO .*$"):
+                anonymous(ssl.PROTOCOL_TLS_CLIENT).wrap_socket(sock)
+        client.sendall(b"as before")
+        assert select.select([server], [], [], PATIENCE)[0] == [server]
+        assert server.recv(100) == b"as before"
+    with World() as world, SocketModule(world.host("10.0.0.1/24")).socket() as sock:
+        with pytest.raises(io.UnsupportedOperation, match="MemoryBIO"):
+            anonymous(ssl.PROTOCOL_TLS_CLIENT).wrap_socket(sock)
+
+
+def test_tls_of_asyncio(pair: Pair) -> None:
+    """It is done in memory, and the socket carries it like anything else."""
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello " + await reader.readline())
+        writer.close()
+
+    async def main() -> None:
+        listener = pair.b.create_server(("", 7))
+        server = await asyncio.start_server(greet, sock=listener, ssl=anonymous(ssl.PROTOCOL_TLS_SERVER))
+        sock: Any = pair.a.create_connection(("10.0.0.2", 7))
+        sock.setblocking(False)
+        context = anonymous(ssl.PROTOCOL_TLS_CLIENT)
+        reader, writer = await asyncio.open_connection(sock=sock, ssl=context, server_hostname="there")
+        writer.write(b"world\n")
+        assert await reader.read() == b"hello world\n"
+        assert writer.get_extra_info("cipher")[1] == "TLSv1.2"
+        writer.close()
         server.close()
         await server.wait_closed()
 
