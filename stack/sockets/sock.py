@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import io
 import socket as standard
+import sys
 import warnings
 from functools import partial
 from typing import Any
@@ -266,10 +267,14 @@ class Socket(Transfer):
     def fileno(self) -> int:
         """A descriptor that polls as the socket does, made when first asked for; -1 once closed.
 
-        It carries no data. Raises io.UnsupportedOperation in virtual time, where a real descriptor would tell no truth.
+        It carries no data. Raises io.UnsupportedOperation in virtual time, where a real descriptor would tell no truth,
+        and for an SSLSocket.
         """
         if self._is_closed:
             return -1
+        if sys._getframe(1).f_globals.get("__name__") == "ssl":
+            # It would take the descriptor for the connection, and wait for an answer for ever.
+            raise io.UnsupportedOperation("TLS on a socket of this node is done in memory: ssl.MemoryBIO and wrap_bio")
         with self._engine:
             if self._module.was_asked(self):
                 return 0
