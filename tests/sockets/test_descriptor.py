@@ -172,7 +172,11 @@ def test_tls_over_the_descriptor_is_refused(pair: Pair) -> None:
         assert select.select([server], [], [], PATIENCE)[0] == [server]
         assert server.recv(100) == b"as before"
     context = anonymous(ssl.PROTOCOL_TLS_CLIENT)
-    with World() as world, SocketModule(world.host("10.0.0.1/24")).socket() as sock, pytest.raises(OSError, match="BIO"):
+    with (
+        World() as world,
+        SocketModule(world.host("10.0.0.1/24")).socket() as sock,
+        pytest.raises(OSError, match="BIO"),
+    ):
         context.wrap_socket(sock)
 
 
