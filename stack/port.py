@@ -158,18 +158,18 @@ class Bindings:
             if not ports:
                 del self._bound[owner.local.port]
 
-    def ephemeral(self, is_free: Callable[[int], bool]) -> int:
-        """A free port chosen as RFC 6056 3.3.1 says (simple randomization). Raises EADDRINUSE when none is left."""
+    def ephemeral(self, is_free: Callable[[int], bool], none_left: int = errno.EADDRINUSE) -> int:
+        """A free port chosen as RFC 6056 3.3.1 says (simple randomization). Raises `none_left` when there is none."""
         low, high = self._config.port_low, self._config.port_high
         if high < low:
-            raise error(errno.EADDRINUSE, f"port_low {low} is above port_high {high}")
+            raise error(none_left, f"port_low {low} is above port_high {high}")
         count = high - low + 1
         start = self._config.rng.randrange(0, count)
         for step in range(count):
             number = low + (start + step) % count
             if is_free(number):
                 return number
-        raise error(errno.EADDRINUSE, "every ephemeral port is taken")
+        raise error(none_left, "every ephemeral port is taken")
 
     def _conflicts(self, owner: Port, address: bytes, port: int, may_share: Callable[[Port, Port], bool]) -> bool:
         for other in self._bound.get(port, []):

@@ -63,7 +63,7 @@ class TcpPort(Port):
 
     def connect(self, address: bytes, port: int, now: float) -> None:
         """Begin to connect; the port is writable when it is done, and `take_error` says how. Raises EISCONN,
-        EALREADY, EINVAL, ENETUNREACH, EADDRINUSE, EADDRNOTAVAIL."""
+        EALREADY, EINVAL, ENETUNREACH, EADDRNOTAVAIL."""
         if self.listener is not None:
             raise error(errno.EISCONN)
         if self.connection is not None and self.connection.state is not State.CLOSED:

@@ -198,7 +198,7 @@ class Tcp:
                 raise error(errno.EADDRINUSE)
 
     def local_for(self, port: TcpPort, remote: Endpoint) -> Endpoint:
-        """The local endpoint of a new connection: what is bound, filled in. Raises ENETUNREACH, EADDRINUSE,
+        """The local endpoint of a new connection: what is bound, filled in. Raises ENETUNREACH, EINVAL,
         EADDRNOTAVAIL."""
         bound = port.local
         address = self.net.ip_for(remote.address).source_for(remote.address)
@@ -218,7 +218,8 @@ class Tcp:
             if not is_free(bound.port):
                 raise error(errno.EADDRNOTAVAIL)  # Linux: the same four numbers are still alive
             return Endpoint(address, bound.port)
-        number = self.bindings.ephemeral(lambda n: is_free(n) and not self.bindings.at(n))
+        # Linux: connect(2) has another word for it than bind(2).
+        number = self.bindings.ephemeral(lambda n: is_free(n) and not self.bindings.at(n), errno.EADDRNOTAVAIL)
         return Endpoint(address, number)
 
 
