@@ -21,7 +21,7 @@ from stack import interrupt
 from stack.config import Config
 from stack.leases import Leases
 from stack.link.cable import Cable
-from stack.link.choose import Extras, open_link
+from stack.link.choose import KINDS, Extras, open_link
 from stack.link.device import Device
 from stack.socket import current, running
 from stack.trace.trace import Trace
@@ -47,8 +47,8 @@ class Node(Station):
     'tap:NAME', 'packet:INTERFACE', 'lab', 'sim', a Device, or None for the best there is. `dns` and `search` are name
     servers and search domains, if not those of the lease or of the link's other host. `seed` makes its random numbers
     repeatable; `settings` are those of `stack.config`. `watch` is called with the node before its first frame, and
-    `say` with a line for each thing that happens to its addresses. Raises ValueError for what makes no sense and
-    OSError for what is not to be had, each with one clear line.
+    `say` with a line for each thing that happens to its addresses. Raises TypeError and ValueError for what makes no
+    sense and OSError for what is not to be had, each with one clear line.
 
     engine stack socket selectors interface trace resolver services    its parts
     address description    '192.168.1.3/24', and the link in one line
@@ -72,6 +72,7 @@ class Node(Station):
         say: Callable[[str], object] | None = None,
         **settings: int | float | bool,
     ) -> None:
+        _check_types(addresses, link, seed, gateway=gateway, dns=dns, search=search, watch=watch, say=say)
         wanted = [_with_prefix(text) for text in addresses or (() if dhcp else (DEFAULT_ADDRESS,))]
         _check_gateway(gateway, wanted, dhcp)
         config = _config(seed, "node", settings)
@@ -138,6 +139,8 @@ class Node(Station):
         self._closing.close()
 
     def __enter__(self) -> Node:
+        if self.engine.is_closed:
+            raise RuntimeError(f"{self!r} is closed: make a new one")
         self._token = current.set(self)
         return self
 
@@ -160,6 +163,26 @@ class Node(Station):
 
     def __repr__(self) -> str:
         return f"<Node {self.address} on {self.description}>"
+
+
+def _check_types(addresses: tuple[Any, ...], link: Any, seed: Any, **others: Any) -> None:
+    """TypeError for an argument that is of no use; what it says, if it is, is looked at later."""
+    for address in addresses:
+        if not isinstance(address, str):
+            raise TypeError(f"an address is text like {DEFAULT_ADDRESS!r}, not {address!r}")
+    if not (link is None or isinstance(link, str) or callable(getattr(link, "read", None))):
+        raise TypeError(f"a link is {KINDS}, or a Device, not {link!r}")
+    if not (seed is None or isinstance(seed, int)):
+        raise TypeError(f"seed is a whole number, not {seed!r}")
+    if not isinstance(others["gateway"], str | None):
+        raise TypeError(f"gateway is text like '192.168.1.1', not {others['gateway']!r}")
+    for name in ("dns", "search"):
+        texts = others[name]
+        if isinstance(texts, str) or not isinstance(texts, Sequence) or not all(isinstance(t, str) for t in texts):
+            raise TypeError(f"{name} is a list of text, not {texts!r}")
+    for name in ("watch", "say"):
+        if not (others[name] is None or callable(others[name])):
+            raise TypeError(f"{name} is a function, not {others[name]!r}")
 
 
 def _with_prefix(text: str) -> str:
@@ -198,7 +221,10 @@ def _check_gateway(gateway: str | None, addresses: list[str], has_dhcp: bool) ->
     packed = parse_ip(gateway)
     if has_dhcp and not addresses:
         raise ValueError(f"the gateway {gateway}: DHCP says what the gateway is")
-    if not any(in_prefix(packed, *parse_prefix(text)) for text in addresses):
+    prefixes = [parse_prefix(text) for text in addresses]
+    if any(packed == address for address, _ in prefixes):
+        raise ValueError(f"the gateway {gateway} is the node itself")
+    if not any(in_prefix(packed, *prefix) for prefix in prefixes):
         raise ValueError(f"the gateway {gateway} is not on the network of {' or '.join(addresses)}")
 
 
@@ -209,4 +235,3 @@ def _random(seed: int | None, name: str) -> Random:
 def _config(seed: int | None, name: str, settings: dict[str, int | float | bool]) -> Config:
     rng = _random(seed, name)
     return Config(rng, rng.randbytes(16) if seed is not None else os.urandom(16), **settings)
-

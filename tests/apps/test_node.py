@@ -7,6 +7,7 @@ import random
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -117,6 +118,7 @@ def test_the_prefix_length_is_24_if_it_is_not_said(ends: list[CableEnd]) -> None
         ("250.1.1.1/24", {}, "is no host's address"),
         ("10.0.0.5/0", {}, "a prefix length is from 1 to 32"),
         ("10.0.0.2/24", {"gateway": "10.0.1.1"}, "the gateway 10.0.1.1 is not on the network"),
+        ("10.0.0.2/24", {"gateway": "10.0.0.2"}, "the gateway 10.0.0.2 is the node itself"),
         ("10.0.0.2/24", {"nonsense": 1}, "there is no setting 'nonsense'"),
         ("10.0.0.2/24", {"tcp_msl": -1}, "tcp_msl is from"),
         ("10.0.0.2/24", {"link": "bridge"}, "there is no link 'bridge'"),
@@ -130,6 +132,41 @@ def test_what_makes_no_sense_is_refused_before_anything_is_opened(
         Node(address, **{"link": "sim", **settings})  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
     assert threading.active_count() == threads
+
+
+@pytest.mark.parametrize(
+    "arguments, settings, words",
+    [
+        ((3,), {}, "an address is text like '192.168.1.3/24', not 3"),
+        ((None,), {}, "an address is text like '192.168.1.3/24', not None"),
+        (("10.0.0.2", b"10.0.0.3"), {}, "an address is text like '192.168.1.3/24', not b'10.0.0.3'"),
+        ((["10.0.0.2"],), {}, r"an address is text like '192.168.1.3/24', not \['10.0.0.2'\]"),
+        ((), {"link": 3}, "a link is tap:NAME, packet:INTERFACE, lab or sim, or a Device, not 3"),
+        ((), {"link": ["sim"]}, "a link is tap:NAME, packet:INTERFACE, lab or sim, or a Device, not"),
+        ((), {"seed": "x"}, "seed is a whole number, not 'x'"),
+        ((), {"seed": 1.5}, "seed is a whole number, not 1.5"),
+        ((), {"gateway": 1}, "gateway is text like '192.168.1.1', not 1"),
+        ((), {"dns": "10.0.0.1"}, "dns is a list of text, not '10.0.0.1'"),
+        ((), {"dns": [1]}, r"dns is a list of text, not \[1\]"),
+        ((), {"search": 7}, "search is a list of text, not 7"),
+        ((), {"watch": 7}, "watch is a function, not 7"),
+        ((), {"say": "x"}, "say is a function, not 'x'"),
+    ],
+)
+def test_arguments_of_the_wrong_type(arguments: tuple[Any, ...], settings: dict[str, Any], words: str) -> None:
+    threads = threading.active_count()
+    with pytest.raises(TypeError, match=f"^{words}") as caught:
+        Node(*arguments, **{"link": "sim", **settings})
+    assert "\n" not in str(caught.value)
+    assert threading.active_count() == threads
+
+
+def test_a_closed_node_is_not_entered_again() -> None:
+    node = Node(link="sim", **FAST)
+    node.close()
+    with pytest.raises(RuntimeError, match=r"^<Node .*> is closed: make a new one$"), node:
+        pass
+    assert current.get() is not node
 
 
 def test_the_loss_of_the_cable_counts_at_once(node: Node) -> None:
