@@ -1,8 +1,9 @@
 """What of the recording is to be printed now: the chosen frames in order, within a budget of lines a second.
 
 A burst may use what a second allows at once. When the budget is spent nothing is printed until a quarter of a second's
-worth has come together again; then a line says how many frames were left out, and it goes on with the present. Reads no
-clock and writes nothing: `stack.trace.trace` calls `step`.
+worth has come together again; then a line says how many frames were left out, and it goes on with the present. Of a
+tree eight lines count as one: whoever asks for trees wants those of a whole conversation. Reads no clock and writes
+nothing: `stack.trace.trace` calls `step`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from stack.trace.picture import Picture
 from stack.trace.recorder import Entry, Note, Recorder
 
 RATE = 200.0  # lines a second
+TREE_LINES = 8  # of a tree count as one
 TREE_BYTES = 256  # of a frame's bytes, in the trees that are printed as packets pass
 
 
@@ -76,7 +78,7 @@ class Printer:
             if self._allowance < 1:
                 break
             texts.append(self._text(item, level, picture))
-            self._allowance -= max(1, texts[-1].plain.count("\n"))
+            self._allowance -= max(1, texts[-1].plain.count("\n") / TREE_LINES)
             shown += 1
         self.hidden = len(wanted) - shown
         self._is_spent = self.hidden > 0

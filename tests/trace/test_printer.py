@@ -1,7 +1,7 @@
 import pytest
 
 from stack.events import AddressConflict, Dropped, StateChange
-from stack.trace.choice import ChoiceFailed, choose, lines_of
+from stack.trace.choice import Choice, ChoiceFailed, Level, choose, lines_of
 from stack.trace.printer import Printer, Reader
 from stack.trace.recorder import Recorder
 from stack.wire import tcp
@@ -75,6 +75,15 @@ def test_a_burst_of_a_second_s_worth_is_shown_whole():
     bench = Bench()
     bench.flood(200)
     assert bench.step() == list(range(2, 202))
+
+
+def test_the_trees_of_a_whole_conversation_are_shown_and_a_flood_of_trees_is_cut():
+    bench = Bench()
+    bench.printer.choice = Choice().said(None, Level.TREE)
+    bench.flood(40)
+    assert [words.split("\n")[0].split(":")[0] for words in bench.step()] == [f"Frame {n}" for n in range(2, 42)]
+    bench.flood(1000)
+    assert len(bench.step()) < 40 and bench.printer.hidden > 900
 
 
 def test_as_long_as_there_is_budget_everything_is_shown():
