@@ -42,7 +42,8 @@ def prepare() -> None:
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number there is: this one
+            # Takes the lowest number there is: this one. The programs that we start have it, too.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115  it stays open
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     old = cast(TextIO, sys.stderr or open(2, "w", closefd=False))  # noqa: SIM115

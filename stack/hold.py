@@ -87,7 +87,8 @@ class Hold:
 
     def _go_down(self) -> None:
         self.is_closed = True
-        for function in tuple(self.at_close):
+        functions, self.at_close = tuple(self.at_close), {}
+        for function in functions:
             self._guard(function)
 
     def _tell_watchers(self) -> None:

@@ -81,9 +81,11 @@ class Interface:
     counters: Counters = field(default_factory=Counters)
 
     def is_on_link(self, address: bytes) -> bool:
-        """Whether it lies on one of our subnets here."""
+        """Whether it can be a host's on one of our subnets here."""
         return any(
-            len(a.address) == len(address) and addresses.in_prefix(address, a.address, a.prefixlen)
+            len(a.address) == len(address)
+            and addresses.in_prefix(address, a.address, a.prefixlen)
+            and (a.prefixlen >= len(address) * 8 - 1 or address != addresses.network(address, a.prefixlen))
             for a in self.addresses
         )
 

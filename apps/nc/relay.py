@@ -59,6 +59,8 @@ class Relay:
         self.source.begin()
         heard_at = engine.now()
         while not self._is_over():
+            if engine.now() >= self._quit_at:
+                return  # however much the other side still has to say
             if self._receive() | self._send():
                 heard_at = engine.now()
                 continue

@@ -7,6 +7,7 @@ whole, as RFC 9110 14.2 allows; a range that makes no sense is as if it were not
 from __future__ import annotations
 
 import re
+from email.message import Message
 from email.utils import formatdate, parsedate_to_datetime
 from http import HTTPStatus
 from typing import NamedTuple, Protocol
@@ -19,6 +20,16 @@ class Fields(Protocol):
     """A request's header, in which the case of names does not matter (RFC 9110 5.1)."""
 
     def get(self, name: str, /) -> str | None: ...
+
+
+class Joined(NamedTuple):
+    """The fields of a message; several lines of one name are one list (RFC 9110 5.3)."""
+
+    header: Message
+
+    def get(self, name: str, /) -> str | None:
+        lines = self.header.get_all(name)
+        return ", ".join(lines) if lines else None
 
 
 class Validators(NamedTuple):

@@ -16,7 +16,7 @@ from io import BytesIO
 from typing import Any
 
 from services.chargen import characters
-from services.http.conditions import decide
+from services.http.conditions import Joined, decide
 from services.http.directory import Body, Directory, Elsewhere, File, Refused
 from services.http.syntax import fault_in_header, fault_in_text, has_body, options, path_of
 from services.service import Address
@@ -127,7 +127,7 @@ class Request(http.server.BaseHTTPRequestHandler):
 
     def _send(self, found: File) -> None:
         """A file, the part that was asked for, or the news that the client has it already."""
-        part = decide(self.headers, found.validators, found.size)
+        part = decide(Joined(self.headers), found.validators, found.size)
         headers = {"Last-Modified": found.validators.date, "ETag": found.validators.tag, "Accept-Ranges": "bytes"}
         if part.status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
             headers["Content-Type"] = found.content_type

@@ -33,6 +33,7 @@ class Running:
         self.client = client
         self.link_mtu = client.interface.mtu
         self.routes: list[Route] = []
+        self.is_user_s = False  # the address: the user had given it to the interface, too
         self.leaving: Lease | None = None  # given back, but its RELEASE waits for ARP
         self.steps_left = 0
         self.is_busy = False
@@ -166,8 +167,9 @@ class Dhcp:
     def _claim(self, running: Running, lease: Lease, now: float) -> None:
         client = running.client
         wanted = InterfaceAddress(lease.address, lease.prefixlen)
-        if wanted in client.interface.addresses:
-            client.on_claimed(now)  # the user had given it to the interface, too
+        running.is_user_s = any(a.address == lease.address for a in client.interface.addresses)
+        if running.is_user_s:
+            client.on_claimed(now)
             return
 
         def told(mac: bytes | None, now: float) -> None:
@@ -183,7 +185,8 @@ class Dhcp:
         interface = running.client.interface
         self._remove_routes(running)
         wanted = InterfaceAddress(lease.address, lease.prefixlen)
-        if wanted not in interface.addresses:  # a renewal with another mask; whose it is has been seen to
+        if wanted not in interface.addresses and not running.is_user_s:
+            # A renewal with another mask; whose the address is has been seen to.
             self.net.uninstall_address(interface, lease.address)
             self.net.install_address(interface, wanted, now)
         for route in lease.routes:
@@ -200,8 +203,9 @@ class Dhcp:
             return
         self._remove_routes(running)
         running.client.interface.mtu = running.link_mtu
-        self.acd.release(running.client.interface, lease.address)
-        self.net.uninstall_address(running.client.interface, lease.address)
+        if not running.is_user_s:
+            self.acd.release(running.client.interface, lease.address)
+            self.net.uninstall_address(running.client.interface, lease.address)
 
     def on_parting(self, running: Running, now: float) -> None:
         """Go, unless the RELEASE still waits for the server's hardware address."""

@@ -63,6 +63,7 @@ class Socket(Transfer):
     def __init__(self, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None) -> None:
         if fileno is not None:
             self._adopt(*self._module.take_detached(fileno))
+            self._module.remember(fileno, self)
             return
         type = SOCK_STREAM if type == -1 else int(type)
         if family not in (-1, AF_INET):
@@ -380,5 +381,8 @@ class Socket(Transfer):
             return
         text = f"unclosed {self!r}"
         self._is_closed = True
-        self._engine.defer(partial(let_go, self._engine, self._subject, self._descriptor))
+        if not self._engine.is_closed:
+            self._engine.defer(partial(let_go, self._engine, self._subject, self._descriptor))
+        elif self._descriptor is not None:
+            self._descriptor.close()  # nobody will enter the node any more to do it
         warnings.warn(text, ResourceWarning, source=self, stacklevel=2)

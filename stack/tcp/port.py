@@ -93,7 +93,9 @@ class TcpPort(Port):
             self.listener.backlog = max(0, backlog)
             return
         if self.connection is not None:
-            raise error(errno.EINVAL)
+            if self.connection.state is not State.CLOSED or self._was_connected:
+                raise error(errno.EINVAL)
+            self.connection = self.remote = None  # one that never came about
         if self.local is None:
             self._protocol.bind(self, bytes(4), 0)
             self._is_bound = True

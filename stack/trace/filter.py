@@ -142,6 +142,8 @@ class Parser:
                 words.fail(_misplaced(words.peek()))
             given = self._last
         self._last = given
+        if words.peek() in ("(", "not", "!"):
+            return self._term()  # `port (80 or 443)`, `port not 80`: what stands there takes the qualifiers
         return self._value(given)
 
     def _vlan(self) -> Test:

@@ -242,6 +242,18 @@ def test_without_a_terminal_what_is_left_to_say_is_said_after_the_other_side_s_e
     assert held.said == b"onetwo" and held.seconds > 3
 
 
+def test_quitting_while_the_other_side_talks_on(near: Near) -> None:
+    near.cable.rate = 1e6
+
+    def talk(sock: Any) -> None:
+        with suppress(OSError):
+            for _ in range(1000):  # ten seconds' worth
+                sock.sendall(bytes(1250))
+
+    held = hold(near, Given(b"hello"), server(near, talk), quit_after=2.0)
+    assert 2.0 <= held.seconds < 2.2
+
+
 @pytest.mark.parametrize("quit_after", [0.0, 2.0])
 def test_quitting_some_time_after_the_end(near: Near, quit_after: float) -> None:
     def talk(sock: Any) -> bytes:

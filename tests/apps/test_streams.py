@@ -41,6 +41,11 @@ def test_a_device_never_has_the_number_of_a_closed_stream() -> None:
     assert sh(f"{NODE} -q -c '{code}' 9>&1 <&- >&- 2>&-")[:2] == (0, str(["/dev/null"] * 3) + "\n")
 
 
+def test_programs_that_it_starts_have_the_streams_as_well() -> None:
+    code = "import subprocess as s; print(s.run([\"sh\", \"-c\", \"echo hi; cat\"]).returncode, file=open(9, \"w\"))"
+    assert sh(f"{NODE} -q -c '{code}' 9>&1 <&- >&-") == (0, "0\n", "")
+
+
 MEDDLER = """
 import os, signal, sys
 

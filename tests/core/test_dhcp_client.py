@@ -204,6 +204,19 @@ def test_a_renewal_with_another_mask():
         assert lan.addresses == [] and lan.routes == []
 
 
+@pytest.mark.parametrize("prefixlen", [24, 16])
+def test_an_address_that_the_user_has_given_too_stays_the_user_s(prefixlen):
+    with Lan(giving("10.0.0.50")) as lan:
+        with lan.node:
+            lan.node.stack.add_address(lan.node.interface, GIVEN, prefixlen, lan.node.now())
+        lan.world.sleep(2)
+        lan.wait_for(lan.start(), "BOUND")
+        assert lan.addresses == [f"10.0.0.50/{prefixlen}"]
+        lan.release()
+        lan.world.sleep(2)
+        assert lan.addresses == [f"10.0.0.50/{prefixlen}"]
+
+
 def test_a_server_that_went_away_is_rebound_to_another():
     with Lan(giving("10.0.0.50", lease=3600)) as lan:
         client = lan.start()

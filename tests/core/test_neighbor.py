@@ -312,9 +312,10 @@ def test_nobody_asks_from_an_address_that_is_no_host_s(spa: str) -> None:
 
 def test_an_asker_from_another_subnet_is_answered_and_not_remembered() -> None:
     h = host()
-    h.receive_arp(arp.REQUEST, PEER_MAC, parse_ip("8.8.8.8"), MAC_ZERO, ADDRESS)
-    assert h.take().arp.op == arp.REPLY
-    assert len(h.stack.neighbors) == 0
+    for spa in ("8.8.8.8", "192.168.1.0"):
+        h.receive_arp(arp.REQUEST, PEER_MAC, parse_ip(spa), MAC_ZERO, ADDRESS)
+        assert h.take().arp.op == arp.REPLY
+        assert len(h.stack.neighbors) == 0
 
 
 def test_a_gratuitous_repetition_changes_nothing() -> None:

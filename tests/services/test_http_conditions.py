@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from email.message import Message
 from email.utils import formatdate
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.http.conditions import Part, Validators, decide, is_tag_in, parse_range
+from services.http.conditions import Joined, Part, Validators, decide, is_tag_in, parse_range
 
 FILE = Validators('"abc"', 1445412480)
 DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
@@ -134,6 +135,14 @@ RANGE = {"Range": "bytes=0-9"}
 )
 def test_conditions_in_their_order(headers: dict[str, str], part: tuple[int, int, int]) -> None:
     assert decide(headers, FILE, 100) == part
+
+
+def test_several_lines_of_one_name_are_one_list() -> None:
+    header = Message()
+    header["If-None-Match"] = '"x"'
+    header["if-none-match"] = '"abc"'
+    assert decide(Joined(header), FILE, 100) == (304, 0, 0)
+    assert Joined(header).get("Range") is None
 
 
 @given(st.text(max_size=60))

@@ -100,6 +100,8 @@ def test_detach_and_take_up_again(pair: Pair) -> None:
     server.settimeout(PATIENCE)
     assert server.recv(100) == b"still here"
     assert again.fileno() == number
+    with pair.a.selectors.DefaultSelector() as selector:
+        assert selector.register(number, 1).fileobj == number
     pair.a.close(again.detach())
     assert server.recv(100) == b""
     with pytest.raises(OSError) as e:

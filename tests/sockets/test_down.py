@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
+import os
 import select
 import struct
 import threading
@@ -142,3 +144,16 @@ def test_descriptors_of_a_node_that_goes_down() -> None:
         for sock in (client, server, full, reader, idle):
             sock.close()
         assert not pair.engines[0].at_close
+
+
+@pytest.mark.filterwarnings("ignore:unclosed")
+def test_sockets_dropped_after_the_end_leave_no_descriptors() -> None:
+    with Pair() as pair:
+        socks = [pair.a.socket() for _ in range(10)]
+        numbers = [sock.fileno() for sock in socks]
+        pair.engines[0].close()
+        socks.clear()
+        gc.collect()
+        for number in numbers:
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(number)

@@ -157,13 +157,16 @@ def test_reading_shut_down_waits_for_nobody_and_loses_nothing(net: Net) -> None:
 
 
 def test_a_refused_connect_leaves_no_address(net: Net) -> None:
-    for again in ("connect", "bind"):
+    for again in ("connect", "bind", "listen"):
         sock = net.keep(net.here.socket())
         with pytest.raises(ConnectionRefusedError):
             sock.connect(("127.0.0.1", 1))
         assert sock.getsockname()[0] == "0.0.0.0"
         if again == "connect":
             sock.connect(net.listener().getsockname())
+        elif again == "listen":
+            sock.bind(("127.0.0.1", 0))
+            sock.listen()
         else:
             sock.bind(("127.0.0.1", 0))
             assert sock.getsockname()[0] == "127.0.0.1"

@@ -102,6 +102,7 @@ FILTERS = [
     "ip host 10.9.0.1", "arp host 10.9.0.1", "host 192.168.7.9 or 10.9.0.2", "net 10.9.0.0/24", "net 10.9",
     "net 192.168",
     "net 10.0.0.0 mask 255.0.0.0", "src net 192.168.7.0/28", "port 80", "tcp port 80", "udp port 53", "port 80 or 443",
+    "port (80 or 53)", "tcp port not 80", "host (10.9.0.1 or 10.9.0.2) and not udp", "ip proto (6 or 17)",
     "src port 80", "dst port 53", "port domain", "tcp port http", "portrange 6000-6063", "udp portrange 50-60",
     "ether host 02:00:00:00:00:01", "ether src 02:00:00:00:00:02", "ether dst ff:ff:ff:ff:ff:ff", "ether broadcast",
     "broadcast", "multicast", "ip multicast", "ether multicast", "ether proto 0x88cc", "ip proto 89", "ip proto 6",
