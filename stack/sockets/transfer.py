@@ -256,7 +256,8 @@ class Transfer:
 
         def attempt(now: float) -> int | None:
             part = whole if len(view) <= chunk and not sent else view[sent : sent + chunk]
-            return transport.send(part, None, now, bool(flags & MSG_OOB))
+            # The urgent byte is the last of all, not of each part.
+            return transport.send(part, None, now, bool(flags & MSG_OOB) and sent + len(part) == len(view))
 
         with engine:
             self._check()

@@ -252,7 +252,7 @@ class Connection:
         output.run(self, now)
 
     def send(self, data: bytes | memoryview, now: float, urgent: bool = False) -> int:
-        """SEND (RFC 9293 3.10.2): queue what there is room for, the last byte of it as `urgent`.
+        """SEND (RFC 9293 3.10.2): queue what there is room for; as `urgent` the last byte of `data`, if it is among it.
 
         Returns the bytes taken, 0 if full. Raises EPIPE.
         """
@@ -264,7 +264,7 @@ class Connection:
         if room <= 0:
             return 0
         if len(data) > room:
-            data = memoryview(data)[:room]
+            data, urgent = memoryview(data)[:room], False
         self.send_queue.append(data)
         if urgent:
             self.snd_up = self.fin_seq

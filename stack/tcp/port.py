@@ -122,8 +122,8 @@ class TcpPort(Port):
         return port
 
     def send(self, data: bytes | memoryview, now: float, urgent: bool = False) -> int:
-        """Queue what there is room for, its last byte as `urgent`; 0 if there is none. Raises the pending error, EPIPE,
-        ENOTCONN."""
+        """Queue what there is room for, 0 if there is none; the last byte of `data` as `urgent`, once it is among it.
+        Raises the pending error, EPIPE, ENOTCONN."""
         self.raise_error()
         if self.connection is None:
             raise error(errno.EPIPE)  # Linux, send(2) on a socket never connected

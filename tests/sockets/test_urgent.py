@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from stack.sim import World
+from stack.socket import SocketModule
 from tests.sockets.conftest import Net
 from tests.sockets.test_stream import errno_of, until
 
@@ -121,6 +123,26 @@ def test_urgent_data_of_many_bytes_is_one_byte_and_the_rest_is_plain(net: Net) -
     assert got == data[:-1]
     until(net, lambda: is_exceptional(net, server))
     assert server.recv(1, net.there.MSG_OOB) == data[-1:]
+
+
+@pytest.mark.parametrize("room", [4096, 1 << 20])
+def test_the_last_byte_of_all_is_urgent_and_not_of_each_part(room: int) -> None:
+    """What is sent goes in parts, where there is little room and where there is much; who reads between them does not
+    lose a byte at each one's end. (The kernel marks each part that has to wait.)"""
+    data = bytes(range(256)) * 400
+    with World(seed=1) as world:
+        world.cable(delay=0.001)
+        here, there = (SocketModule(world.host(f"10.0.0.{n}/24", tcp_sndbuf=room)) for n in (1, 2))
+        with there.create_server(("", 7)) as listener, here.create_connection(("10.0.0.2", 7)) as client:
+            server = listener.accept()[0]
+            server.settimeout(10)
+            task = world.spawn(client.sendall, data, here.MSG_OOB)
+            got = b""
+            while len(got) < len(data) - 1:
+                got += server.recv(65536)
+            task.join()
+            assert got == data[:-1] and server.recv(1, there.MSG_OOB) == data[-1:]
+            server.close()
 
 
 def test_datagrams_have_nothing_urgent(net: Net) -> None:
