@@ -92,10 +92,7 @@ class DatagramPort(Port):
             raise error(errno.EACCES, "broadcast needs SO_BROADCAST")
 
     def _is_broadcast(self, destination: bytes) -> bool:
-        if destination == BROADCAST4:
-            return True
-        ip = self.net.ip_for(destination)
-        return any(ip.is_broadcast(i, destination) for i in self.net.interfaces if not i.is_loopback)
+        return destination == BROADCAST4 or destination in self.net.broadcasts
 
     def _check_local(self, address: bytes) -> None:
         """Raise EADDRNOTAVAIL unless a port may be bound at `address`."""

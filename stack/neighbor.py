@@ -16,7 +16,7 @@ from stack.frame import OutFrame, Packet
 from stack.interface import Interface
 from stack.net import Net
 from stack.wire import arp, ethernet
-from stack.wire.address import BROADCAST4, MAC_BROADCAST, MAC_ZERO, is_group_mac, is_loopback, is_multicast
+from stack.wire.address import MAC_BROADCAST, MAC_ZERO, is_group_mac, is_loopback
 from stack.wire.drop import Drop, WireError
 
 
@@ -159,8 +159,7 @@ class Neighbors:
         message = arp.parse(data)
         if message.op not in (arp.REQUEST, arp.REPLY) or is_group_mac(message.sha) or message.sha == MAC_ZERO:
             raise WireError(Drop.ARP_MALFORMED)
-        spa = message.spa
-        if is_loopback(spa) or is_multicast(spa) or spa == BROADCAST4 or spa in self.net.broadcasts:
+        if is_loopback(message.spa) or self.net.is_for_many(message.spa):
             raise WireError(Drop.ARP_MALFORMED)  # as an IP source would be: RFC 1122 3.2.1.3
         if message.sha == interface.mac:
             return  # our own, come back

@@ -33,8 +33,6 @@ class Ip(Protocol):
     def source_for(self, dst: bytes) -> bytes:
         """The address of ours that a packet to `dst` would carry. Raises ENETUNREACH."""
 
-    def is_broadcast(self, interface: Interface, dst: bytes) -> bool: ...
-
     def group_mac(self, interface: Interface, dst: bytes) -> bytes | None:
         """The hardware address of a broadcast or multicast destination; None if it is one station's."""
 
@@ -112,16 +110,15 @@ class Net:
     def _attach_loopback(self) -> Interface:
         lo = Interface("lo", MAC_ZERO, LOOPBACK_MTU, Abilities(checksum=True, tso4=True, tso6=True), is_loopback=True)
         self.attach(lo, 0.0)
-        self.install_address(lo, InterfaceAddress(LOOPBACK4, 8), 0.0)
+        self.install_address(lo, InterfaceAddress(LOOPBACK4, 8))
         return lo
 
-    def install_address(self, interface: Interface, wanted: InterfaceAddress, now: float) -> None:
+    def install_address(self, interface: Interface, wanted: InterfaceAddress) -> None:
         """The address is ours: packets for it are accepted and its subnet is on the link."""
         interface.addresses.append(wanted)
         self.own_addresses[wanted.address] = interface
         self._find_broadcasts()
         self.routes.add(wanted.address, wanted.prefixlen, None, interface, source=wanted.address)
-        self.routes.changed()
 
     def uninstall_address(self, interface: Interface, address: bytes) -> None:
         """Give an address up; its subnet's route goes with it."""
@@ -141,6 +138,12 @@ class Net:
     def _find_broadcasts(self) -> None:
         known = [broadcast(a.address, a.prefixlen) for i in self.interfaces for a in i.addresses]
         self.broadcasts = frozenset(address for address in known if address is not None)
+
+    def is_for_many(self, address: bytes) -> bool:
+        """Whether it is a multicast or broadcast address, and so no single host's (RFC 1122 3.2.1.3)."""
+        # What most addresses are not is looked at first: this is on the path of every packet.
+        is_high = address[0] >= 224 and (is_multicast(address) or address == BROADCAST4)
+        return is_high or address in self.broadcasts
 
     # --- the way
 

@@ -10,7 +10,7 @@ from stack.ip.transport import IcmpError
 from stack.net import Net
 from stack.port import Bindings, Endpoint, Port, error
 from stack.wire import ipv4, udp
-from stack.wire.address import ANY4, is_multicast, is_unspecified
+from stack.wire.address import ANY4, is_unspecified
 from stack.wire.drop import Drop, WireError
 
 MAX_PAYLOAD = 65_507  # 65,535 less the IPv4 and UDP headers
@@ -31,12 +31,10 @@ class Udp:
         datagram = udp.parse(packet.payload, packet.src, packet.dst, verified)
         source = Endpoint(packet.src, datagram.src_port)
         received = Datagram(bytes(datagram.payload), source, packet.dst, packet.ttl, packet.tos, now)
-        ip = self.net.ip_for(packet.dst)
-        to_many = is_multicast(packet.dst) or (not interface.is_loopback and ip.is_broadcast(interface, packet.dst))
-        ports = self._matching(Endpoint(packet.dst, datagram.dst_port), source, to_many)
+        ports = self._matching(Endpoint(packet.dst, datagram.dst_port), source, self.net.is_for_many(packet.dst))
         if not ports:
             # RFC 1122 4.1.3.1: SHOULD send port unreachable.
-            ip.port_unreachable(interface, packet, data, now)
+            self.net.ip_for(packet.dst).port_unreachable(interface, packet, data, now)
             raise WireError(Drop.UDP_PORT_CLOSED)
         delivered = [port.deliver(received) for port in ports]
         if not any(delivered):

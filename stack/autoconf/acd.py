@@ -76,7 +76,7 @@ class AddressConflictDetection:
         if not claim.is_ours:
             claim.is_ours = True
             claim.interface.tentative.remove(claim.wanted)
-            self.net.install_address(claim.interface, claim.wanted, now)
+            self.net.install_address(claim.interface, claim.wanted)
             self.net.emit(AddressReady(claim.interface, claim.wanted.address, claim.wanted.prefixlen), now)
             if claim.told is not None:
                 claim.told(None, now)

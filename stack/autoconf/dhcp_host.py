@@ -144,7 +144,7 @@ class Dhcp:
             elif isinstance(order, Claim):
                 self._claim(running, order.lease, now)
             elif isinstance(order, Configure):
-                self._configure(running, order.lease, now)
+                self._configure(running, order.lease)
             elif isinstance(order, Withdraw):
                 self._withdraw(running, order.lease, now)
             else:
@@ -181,14 +181,14 @@ class Dhcp:
 
         self.acd.claim(client.interface, wanted, now, told)
 
-    def _configure(self, running: Running, lease: Lease, now: float) -> None:
+    def _configure(self, running: Running, lease: Lease) -> None:
         interface = running.client.interface
         self._remove_routes(running)
         wanted = InterfaceAddress(lease.address, lease.prefixlen)
         if wanted not in interface.addresses and not running.is_user_s:
             # A renewal with another mask; whose the address is has been seen to.
             self.net.uninstall_address(interface, lease.address)
-            self.net.install_address(interface, wanted, now)
+            self.net.install_address(interface, wanted)
         for route in lease.routes:
             gateway = None if route.router == ANY4 else route.router
             running.routes.append(

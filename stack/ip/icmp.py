@@ -14,7 +14,7 @@ from stack.interface import Interface
 from stack.ip.transport import IcmpError, Taps, Transport
 from stack.net import Ip, Net
 from stack.wire import icmpv4, ipv4
-from stack.wire.address import is_multicast, is_unspecified
+from stack.wire.address import is_unspecified
 from stack.wire.drop import Drop, WireError
 
 QUOTED = 548  # RFC 1812 4.3.2.3: as much of the original as fits in 576 bytes
@@ -66,9 +66,7 @@ class Icmp:
 
     def _echo(self, interface: Interface, packet: ipv4.Ipv4, message: icmpv4.Icmp, now: float) -> None:
         # RFC 1122 3.2.2.6: an echo to a broadcast or multicast address MAY be discarded, and is.
-        if is_multicast(packet.dst) or (
-            not interface.is_loopback and self.ip.is_broadcast(interface, packet.dst)
-        ):
+        if self.net.is_for_many(packet.dst):
             raise WireError(Drop.ICMP_BROADCAST)
         if self.net.config.icmp_echo_ignore_all or is_unspecified(packet.src):
             return
@@ -103,12 +101,7 @@ class Icmp:
         self, interface: Interface, type_: int, code: int, packet: ipv4.Ipv4, data: memoryview, now: float
     ) -> None:
         # RFC 1122 3.2.2: never about an ICMP error, a broadcast, a later fragment, or a source that is no single host.
-        if (
-            is_multicast(packet.dst)
-            or (not interface.is_loopback and self.ip.is_broadcast(interface, packet.dst))
-            or is_unspecified(packet.src)
-            or packet.fragment_offset
-        ):
+        if self.net.is_for_many(packet.dst) or is_unspecified(packet.src) or packet.fragment_offset:
             return
         config = self.net.config
         if not self._limit.take(config.icmp_rate, config.icmp_burst, now):

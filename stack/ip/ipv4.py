@@ -61,7 +61,7 @@ class Ipv4:
             return
         if not self.is_ours(interface, packet.dst):
             raise WireError(Drop.IP_NOT_OURS)
-        if is_group and not is_multicast(packet.dst) and not self.is_broadcast(interface, packet.dst):
+        if is_group and not self.net.is_for_many(packet.dst):
             raise WireError(Drop.IP_GROUP_FRAME)  # RFC 1122 3.3.6: or one frame makes the whole link answer
         if packet.options and has_source_route(packet.options):
             raise WireError(Drop.IP_SOURCE_ROUTE)
@@ -81,7 +81,7 @@ class Ipv4:
     def _check_source(self, interface: Interface, packet: ipv4.Ipv4) -> None:
         # RFC 1122 3.2.1.3: the source must be a host's address, and 127/8 never appears outside a host.
         src = packet.src
-        if (src[0] >= 224 and (is_multicast(src) or src == BROADCAST4)) or src in self.net.broadcasts:
+        if self.net.is_for_many(src):
             raise WireError(Drop.IP_SOURCE)
         if not interface.is_loopback and (src[0] == 127 or packet.dst[0] == 127 or src in self.net.own_addresses):
             raise WireError(Drop.IP_SOURCE)
@@ -98,7 +98,7 @@ class Ipv4:
         """The limited broadcast, or a subnet's own (RFC 1122 3.2.1.3)."""
         if dst == BROADCAST4:
             return True
-        return any(
+        return dst in self.net.broadcasts and any(
             len(a.address) == 4 and a.prefixlen < 31 and dst == broadcast(a.address, a.prefixlen)
             for a in interface.addresses
         )

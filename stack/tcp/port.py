@@ -14,7 +14,7 @@ from stack.port import Endpoint, Options, Port, error
 from stack.tcp.connection import Connection
 from stack.tcp.listener import Listener
 from stack.tcp.state import CAN_SEND, State
-from stack.wire.address import BROADCAST4, is_multicast, is_unspecified
+from stack.wire.address import is_unspecified
 
 if TYPE_CHECKING:
     from stack.tcp.protocol import Tcp
@@ -73,7 +73,7 @@ class TcpPort(Port):
         if port == 0:
             raise error(errno.ECONNREFUSED, "port 0")
         # RFC 9293 3.9.2.3 (MUST-46): an OPEN to what is no single host is an error.
-        if is_multicast(address) or address == BROADCAST4 or address in self.net.broadcasts:
+        if self.net.is_for_many(address):
             raise error(errno.ENETUNREACH)
         remote = Endpoint(address, port)
         if not self._is_bound:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-from collections import deque
 from struct import Struct
 
 from stack.interface import Interface
@@ -18,7 +17,7 @@ from stack.tcp.listener import Listener
 from stack.tcp.port import TcpPort
 from stack.tcp.state import SYNCHRONIZED, State
 from stack.wire import icmpv4, ipv4, tcp
-from stack.wire.address import is_loopback, is_multicast, is_unspecified
+from stack.wire.address import is_loopback, is_unspecified
 from stack.wire.drop import Drop, WireError
 from stack.wire.sequence import diff, gt
 
@@ -36,7 +35,7 @@ class Tcp:
         self.time_waiting: dict[Connection, None] = {}  # the oldest first
         self.orphans: dict[Connection, None] = {}
         self.owing: list[Connection] = []  # connections that owe an ACK at the end of this batch
-        self.sending: deque[Connection] = deque()  # those that could send more at once than one turn allows
+        self.sending: dict[Connection, None] = {}  # those that could send more at once than one turn allows
         self._challenges_left = 0
         self._challenges_until = 0.0
 
@@ -54,9 +53,7 @@ class Tcp:
             arrive(connection, segment, now)
             return
         # RFC 9293 3.10.7: nothing but unicast; RFC 1122 4.2.3.10.
-        ip = self.net.ip_for(dst)
-        is_group = is_multicast(dst) or (not interface.is_loopback and ip.is_broadcast(interface, dst))
-        if is_group or is_unspecified(src):
+        if self.net.is_for_many(dst) or is_unspecified(src):
             raise WireError(Drop.TCP_NOT_UNICAST)
         local, remote = Endpoint(dst, segment.dst_port), Endpoint(src, segment.src_port)
         listener = self._listener(local)
@@ -121,13 +118,14 @@ class Tcp:
 
     def send_later(self, connection: Connection) -> None:
         """A connection has had its turn and is not done: its next is in `send_more`, which is due at once."""
-        if connection not in self.sending:
-            self.sending.append(connection)
+        self.sending[connection] = None
 
     def send_more(self, now: float) -> None:
         """Give the one that waits longest a turn."""
-        if self.sending:
-            output.run(self.sending.popleft(), now)
+        connection = next(iter(self.sending), None)
+        if connection is not None:
+            del self.sending[connection]
+            output.run(connection, now)
 
     def settle(self, now: float) -> None:
         """The end of a batch of frames: send the ACKs that are still owed for it."""
@@ -169,6 +167,7 @@ class Tcp:
     def forget(self, connection: Connection) -> None:
         self.time_waiting.pop(connection, None)
         self.orphans.pop(connection, None)
+        self.sending.pop(connection, None)
         local, remote = connection.local, connection.remote
         key = (local.address, local.port, remote.address, remote.port)
         if self.connections.get(key) is connection:

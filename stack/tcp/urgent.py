@@ -42,13 +42,11 @@ class UrgentMark:
         self._is_taken = False  # it has been asked for
         self._gap = 0  # 1 once it has been taken out of the stream
 
-    def announce(self, position: int) -> bool:
-        """RCV.UP <- max(RCV.UP, SEG.UP) (RFC 9293 3.10.7.4, sixth step); whether that was news."""
-        if position < self._queue.next or (self.position is not None and position <= self.position):
-            return False  # has come already, or was known
-        self._forget()
-        self.position = position
-        return True
+    def announce(self, position: int) -> None:
+        """RCV.UP <- max(RCV.UP, SEG.UP) (RFC 9293 3.10.7.4, sixth step). What has come already is no news."""
+        if position >= self._queue.next and (self.position is None or position > self.position):
+            self._forget()
+            self.position = position
 
     def settle(self, is_inline: bool) -> None:
         """Data has come or was read: keep the byte, take it out of the stream when it is next, forget what is past."""
