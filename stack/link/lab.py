@@ -32,7 +32,7 @@ from stack.wire.address import format_ip, format_mac
 
 SERVICES = ("echo", "http")
 MTU = 1500
-START_TIMEOUT = 10.0  # seconds
+START_TIMEOUT = 30.0  # seconds: a busy machine takes many times the usual tenth
 SYSTEM_PATHS = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # an ordinary user's PATH may lack ip and tcpdump
 NAMESPACES = ("--user", "--keep-caps", "--net", "--pid", "--mount", "--fork", "--kill-child")
 PROGRAMS = {"unshare": "util-linux", "ip": "iproute2"}
@@ -169,6 +169,11 @@ def open_lab(
         device = _device(answer, fds[1:], mac, f"lab: a Linux kernel of its own at {format_ip(peer)}")
         lab = Lab(process, control, device, fds[0], peer)
         lab._await_services(tuple(services))
+    except TimeoutError:
+        control.close()
+        process.kill()
+        process.wait()
+        raise LabUnavailable(errno.ETIMEDOUT, "no lab: it did not start in time; try again") from None
     except BaseException:
         control.close()
         _bury(process)
@@ -218,11 +223,7 @@ def _map_everyone(process: subprocess.Popen[bytes], control: socket.socket) -> N
 def _hear(process: subprocess.Popen[bytes], control: socket.socket) -> tuple[dict[str, Any], list[int]]:
     """The host's first words and descriptors, its own pidfd and the link's; LabUnavailable if it has none."""
     assert process.stderr is not None
-    try:
-        said, fds, _, _ = socket.recv_fds(control, 65536, 3, socket.MSG_CMSG_CLOEXEC)
-    except TimeoutError:
-        process.kill()
-        said, fds = b'{"error": "it did not start in time"}', []
+    said, fds, _, _ = socket.recv_fds(control, 65536, 3, socket.MSG_CMSG_CLOEXEC)
     answer = json.loads(said or "{}")
     if fds:
         process.stderr.close()

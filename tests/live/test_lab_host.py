@@ -309,6 +309,18 @@ def test_a_missing_program_is_named_with_its_package(
         open_lab(OURS, PREFIXLEN)
 
 
+def test_a_host_that_does_not_start_in_time_is_said_so_and_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    fake = tmp_path / "unshare"
+    fake.write_text(f"#!/bin/sh\necho $$ >{pid}\nexec sleep 60\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr("stack.link.lab.START_TIMEOUT", 0.5)
+    with pytest.raises(LabUnavailable, match="no lab: it did not start in time; try again"):
+        open_lab(OURS, PREFIXLEN)
+    assert not Path("/proc", pid.read_text().strip()).exists()
+
+
 def test_where_unshare_enters_nothing_the_machine_is_left_alone(any_lab: Lab, tmp_path: Path) -> None:
     """It must not take the machine's own network for the lab's, whatever unshare did."""
     fake = tmp_path / "unshare"
