@@ -8,7 +8,7 @@ the options of the command line or of the command, or the command's own words.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from docs.commands import Command, Entry, commands, main, write
 
@@ -34,6 +34,33 @@ def values(entries: Iterable[Entry]) -> list[str]:
 def quoted(text: str) -> str:
     """As one word of a POSIX shell."""
     return text if re.fullmatch(r"[\w@%+=:,./-]+", text) else "'" + text.replace("'", r"'\''") + "'"
+
+
+# --- bash and zsh
+
+
+def _cases(bracket: str, value_of: Callable[[Entry], str], words_of: Callable[[Command], list[str]]) -> dict[str, str]:
+    """The patterns and arms of the `case`s in which bash and zsh are alike. An arm's pattern begins with `bracket`;
+    `value_of` is what offers an option's value, `words_of` the arm that offers a command's words."""
+    value_arms, word_arms = [], []
+    for command in (LINE, *COMMANDS):
+        name = "" if command is LINE else command.name
+        for entry in command.options:
+            action = value_of(entry)
+            if entry.value and action:
+                value_arms.append(f"        {bracket}{'|'.join(f'{name}{word}' for word in entry.words)}) {action} ;;")
+        if command is not LINE:
+            word_arms += words_of(command)
+    taking = [f"/{word}" for word in values(LINE.options)]
+    taking += [f"{command.name}/{word}" for command in COMMANDS for word in values(command.options)]
+    return {
+        "VALUES": "\n".join(value_arms),
+        "LINEVALUES": "|".join(values(LINE.options)),
+        "COMMANDS": "|".join(LINE.words),
+        "ADDRESS": ADDRESS,
+        "TAKING": "|".join(taking),
+        "WORDS": "\n".join(word_arms),
+    }
 
 
 # --- bash
@@ -151,27 +178,11 @@ complete -F _glasstack node.py
 
 
 def bash() -> str:
-    value_arms, word_arms = [], []
-    for command in (LINE, *COMMANDS):
-        name = "" if command is LINE else command.name
-        for entry in command.options:
-            action = _bash_value(entry)
-            if entry.value and action:
-                value_arms.append(f"        {'|'.join(f'{name}{word}' for word in entry.words)}) {action} ;;")
-        if command is not LINE:
-            word_arms += _bash_words(command)
-    taking = [f"/{word}" for word in values(LINE.options)]
-    taking += [f"{command.name}/{word}" for command in COMMANDS for word in values(command.options)]
     return _fill(
         BASH,
-        VALUES="\n".join(value_arms),
-        LINEVALUES="|".join(values(LINE.options)),
-        COMMANDS="|".join(LINE.words),
-        ADDRESS=ADDRESS,
-        TAKING="|".join(taking),
+        **_cases("", _bash_value, _bash_words),
         LINEOPTIONS=" ".join(words(LINE.options)),
         LINEWORDS=" ".join(LINE.words),
-        WORDS="\n".join(word_arms),
     )
 
 
@@ -267,27 +278,11 @@ fi
 
 
 def zsh() -> str:
-    value_arms, word_arms = [], []
-    for command in (LINE, *COMMANDS):
-        name = "" if command is LINE else command.name
-        for entry in command.options:
-            action = _zsh_value(entry)
-            if entry.value and action:
-                value_arms.append(f"        ({'|'.join(f'{name}{word}' for word in entry.words)}) {action} ;;")
-        if command is not LINE:
-            word_arms += _zsh_words(command)
-    taking = [f"/{word}" for word in values(LINE.options)]
-    taking += [f"{command.name}/{word}" for command in COMMANDS for word in values(command.options)]
     return _fill(
         ZSH,
-        VALUES="\n".join(value_arms),
-        LINEVALUES="|".join(values(LINE.options)),
-        COMMANDS="|".join(LINE.words),
-        ADDRESS=ADDRESS,
-        TAKING="|".join(taking),
+        **_cases("(", _zsh_value, _zsh_words),
         LINEOPTIONS="\n".join(_zsh_options(LINE.options, 16)),
         LINEWORDS="\n".join(" " * 16 + quoted(f"{command.name}:{command.text}") for command in COMMANDS),
-        WORDS="\n".join(word_arms),
     )
 
 
