@@ -11,7 +11,7 @@ from stack.trace import render, tcpdump
 from stack.trace.dissect import dissect
 from stack.trace.dissectors import BUILT_IN, Dissectors
 from stack.trace.recorder import Entry, Note
-from stack.trace.render import Arrows, Widths
+from stack.trace.render import Arrows, Row, Widths
 
 COLUMNS, TCPDUMP = FORMATS = ("columns", "tcpdump")
 BILLION = 1_000_000_000
@@ -43,6 +43,7 @@ class Picture:
         self.dissectors = dissectors
         self.widths = widths or Widths()
         self.zero = zero
+        self._rows: dict[int, Row] = {}  # by the frame's number: those that were read to fit the columns
 
     def at(self, time: float) -> int:
         """Nanoseconds since 1970."""
@@ -50,18 +51,24 @@ class Picture:
 
     def fit(self, entries: Iterable[Entry]) -> None:
         """Make the columns as wide as these need, before the first of them is shown."""
+        self._rows.clear()
         if self.format == COLUMNS:
             for entry in entries:
-                render.line(entry, self.started, self.arrows, self.dissectors, self.widths)
+                row = self._rows[entry.number] = self._row(entry)
+                self.widths.fit(row.shown, row.size)
+
+    def _row(self, entry: Entry) -> Row:
+        return render.row(entry, self.started, self.arrows, self.dissectors)
 
     def line(self, entry: Entry) -> Text:
         if self.format == COLUMNS:
-            return render.line(entry, self.started, self.arrows, self.dissectors, self.widths)
+            row = self._rows.pop(entry.number, None)
+            return render.laid_out(row or self._row(entry), self.widths, self.arrows)
         layers = dissect(entry, self.dissectors)
         text = Text(no_wrap=True)
         text.append(f"{tcpdump.stamp(self.at(entry.time))} ", render.DIM)
         text.append(tcpdump.words(layers), render.style_of(layers))
-        return render.with_remarks(text, entry, layers)
+        return render.with_remarks(text, render.remarks(entry, layers))
 
     def tree(self, entry: Entry, after: Iterable[Event] = (), limit: int | None = None) -> Text:
         return render.tree(entry, self.started, after, limit, self.dissectors)

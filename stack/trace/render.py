@@ -76,25 +76,39 @@ class Widths:
         self.size = max(self.size, len(str(size)))
 
 
-def line(
-    entry: Entry,
-    started: float,
-    arrows: Arrows = UNICODE,
-    dissectors: Dissectors = BUILT_IN,
-    widths: Widths | None = None,
-) -> Text:
-    """One frame in one line; times count from `started`, seconds on the clock of the entries."""
+class Row(NamedTuple):
+    """A frame's line, before it is known how wide the columns are. `time` is seconds from the start."""
+
+    number: int
+    time: float
+    size: int
+    shown: Columns
+    style: Style
+    remarks: list[tuple[str, bool]]
+
+
+def row(entry: Entry, started: float, arrows: Arrows = UNICODE, dissectors: Dissectors = BUILT_IN) -> Row:
+    """Times count from `started`, seconds on the clock of the entries."""
     layers = dissect(entry, dissectors)
     shown = columns(layers, arrows.right)
-    if widths is None:
-        widths = Widths()
-    widths.fit(shown, entry.size)
+    style = style_of(layers, shown.protocol)
+    return Row(entry.number, entry.time - started, entry.size, shown, style, remarks(entry, layers))
+
+
+def laid_out(row: Row, widths: Widths, arrows: Arrows = UNICODE) -> Text:
+    """The line, in columns that are made as wide as it needs."""
+    shown = row.shown
+    widths.fit(shown, row.size)
     text = Text(no_wrap=True)
-    text.append(f"{entry.number:>5} {entry.time - started:>10.6f} ", DIM)
+    text.append(f"{row.number:>5} {row.time:>10.6f} ", DIM)
     text.append(f"{shown.source:>{widths.source}} {arrows.right} {shown.destination:<{widths.destination}} ")
-    words = f"{shown.protocol:<{widths.protocol}} {entry.size:>{widths.size}} {shown.info}"
-    text.append(words, style_of(layers, shown.protocol))
-    return with_remarks(text, entry, layers)
+    text.append(f"{shown.protocol:<{widths.protocol}} {row.size:>{widths.size}} {shown.info}", row.style)
+    return with_remarks(text, row.remarks)
+
+
+def line(entry: Entry, started: float, arrows: Arrows = UNICODE, dissectors: Dissectors = BUILT_IN) -> Text:
+    """One frame in one line, in columns of its own."""
+    return laid_out(row(entry, started, arrows, dissectors), Widths(), arrows)
 
 
 def style_of(layers: Layers, protocol: str = "") -> Style:
@@ -105,8 +119,8 @@ def style_of(layers: Layers, protocol: str = "") -> Style:
     return style
 
 
-def with_remarks(text: Text, entry: Entry, layers: Layers) -> Text:
-    for words, wrong in remarks(entry, layers):
+def with_remarks(text: Text, said: Iterable[tuple[str, bool]]) -> Text:
+    for words, wrong in said:
         text.append(f" [{words}]", WRONG if wrong else SAID)
     return text
 
