@@ -317,6 +317,8 @@ class Engine(Hold):
         for link in list(self._links.values()):
             if link.retry_at <= now:
                 self._retry(link, now)
+                if link.interface not in self._links:
+                    continue  # it was lost in writing
             while frames > 0 and octets > 0 and not self._gate.locked():
                 size = self._read(link)
                 if size < 0:

@@ -1,0 +1,60 @@
+"""A device that goes at a bad moment: the loop and the other devices live on."""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from typing import Any
+
+from stack.events import Event, InterfaceDown
+from stack.frame import OutFrame
+from tests.engine.devices import ScriptedDevice
+from tests.hosts import engine as new_engine
+
+PATIENCE = 30.0  # seconds
+
+
+class Watch:
+    """An observer that says when an interface has gone, and when a frame has come."""
+
+    def __init__(self) -> None:
+        self.is_lost = threading.Event()
+        self.has_come = threading.Event()
+
+    def on_frame(self, *args: Any) -> None:
+        self.has_come.set()
+
+    def on_event(self, event: Event, now: float) -> None:
+        if isinstance(event, InterfaceDown):
+            self.is_lost.set()
+
+
+def test_lost_while_what_waited_is_written_and_somebody_wants_the_lock() -> None:
+    node = new_engine()
+    device, other = ScriptedDevice(), ScriptedDevice("dev1", 2)
+    interface, _ = node.attach(device), node.attach(other)
+    watch = Watch()
+    device.block_writing()
+    with node:
+        node.stack._out.append(OutFrame(interface, b"head", bytes(60), None, None))
+
+    def enter() -> None:
+        with node:
+            pass
+
+    def write(frame: OutFrame, now: float) -> bool:
+        threading.Thread(target=enter, daemon=True).start()
+        deadline = time.monotonic() + PATIENCE
+        while not node._gate.locked() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        raise OSError(errno.ENODEV, "No such device")
+
+    device.write = write  # type: ignore[method-assign]
+    with node:
+        node.stack.observers.append(watch)
+    device.unblock_writing()
+    assert watch.is_lost.wait(PATIENCE)
+    other.arrive(bytes(60))
+    assert watch.has_come.wait(PATIENCE)
+    node.close()
