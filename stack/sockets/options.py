@@ -14,6 +14,7 @@ from operator import index
 from struct import Struct
 
 from stack.port import Options, Port
+from stack.raw import RawPort
 from stack.sockets.descriptor import Descriptor
 from stack.sockets.errors import error
 from stack.tcp.port import TcpPort
@@ -61,7 +62,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Option:
-    """`get` and `set` speak in bytes if `raw`, else in whole numbers; None refuses."""
+    """A whole number, or with `set_raw` the bytes of a C structure; None refuses. Only ports of `kind` have it."""
 
     get: Callable[[Subject], int | bytes] | None = None
     set: Callable[[Subject, int], None] | None = None
@@ -158,10 +159,6 @@ def _set_tos(subject: Subject, value: int) -> None:
     subject.options.tos = value & ~3 if isinstance(subject.port, TcpPort) else value
 
 
-def _set_header_included(subject: Subject, value: int) -> None:
-    subject.options.header_included = bool(value)
-
-
 SOL_SOCKET, IPPROTO_IP, IPPROTO_TCP = standard.SOL_SOCKET, standard.IPPROTO_IP, standard.IPPROTO_TCP
 
 
@@ -184,7 +181,7 @@ def _table() -> dict[Key, Option]:
         (SOL_SOCKET, "SO_ACCEPTCONN"): Option(lambda x: int(isinstance(x.port, TcpPort) and x.port.is_listening)),
         (IPPROTO_IP, "IP_TTL"): Option(_get_ttl, _set_ttl),
         (IPPROTO_IP, "IP_TOS"): Option(lambda x: x.options.tos, _set_tos),
-        (IPPROTO_IP, "IP_HDRINCL"): Option(lambda x: int(x.options.header_included), _set_header_included),
+        (IPPROTO_IP, "IP_HDRINCL"): _flag("header_included", RawPort),
         (IPPROTO_TCP, "TCP_NODELAY"): _flag("nodelay", TcpPort),
         (IPPROTO_TCP, "TCP_MAXSEG"): _count("maxseg", 88, 32767, lambda x: 536),
         (IPPROTO_TCP, "TCP_KEEPIDLE"): _count(
@@ -208,8 +205,6 @@ OPTIONS = _table()
 def _row(subject: Subject, level: int, name: int) -> Option:
     row = OPTIONS.get((level, name))
     if row is None or not isinstance(subject.port, row.kind):
-        raise error(errno.ENOPROTOOPT)
-    if (level, name) == (IPPROTO_IP, standard.IP_HDRINCL) and subject.type != standard.SOCK_RAW:
         raise error(errno.ENOPROTOOPT)
     return row
 
