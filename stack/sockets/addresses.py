@@ -138,10 +138,7 @@ class Names:
         host: str | None, port: bytes | str | int | None, family: int, type: int, proto: int, flags: int
     ) -> list[AddressInfo]:
         numeric = flags | standard.AI_NUMERICHOST if host is not None else flags
-        return [
-            (f, t, p, canonical, sockaddr)
-            for f, t, p, canonical, sockaddr in standard.getaddrinfo(host, port, family, type, proto, numeric)
-        ]
+        return list(standard.getaddrinfo(host, port, family, type, proto, numeric))
 
     def _resolve(self, name: str, family: int) -> Resolved:
         if not name or len(name) > 253 or any(c.isspace() for c in name):

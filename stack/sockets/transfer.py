@@ -90,7 +90,7 @@ class Transfer:
             try:
                 result = attempt(engine.now())
                 if result is None:
-                    result = self._retry(attempt, ready, self._deadline(flags, patience), patience)
+                    result = self._retry(attempt, ready, self._deadline(flags, patience))
                 return result
             finally:
                 self._subject.update()
@@ -105,11 +105,7 @@ class Transfer:
         return None if seconds is None else self._engine.now() + seconds
 
     def _retry(
-        self,
-        attempt: Callable[[float], T | None],
-        ready: Callable[[], bool],
-        deadline: float | None,
-        patience: float | None,
+        self, attempt: Callable[[float], T | None], ready: Callable[[], bool], deadline: float | None
     ) -> T:
         engine = self._engine
         while True:
@@ -162,8 +158,9 @@ class Transfer:
         whole = b"".join(parts)
         return Received(whole, None, len(whole))
 
-    def _receive_into(self, buffer: WriteableBuffer, count: int, flags: int, caller: str) -> tuple[int, Endpoint |
-    None]:
+    def _receive_into(
+        self, buffer: WriteableBuffer, count: int, flags: int, caller: str
+    ) -> tuple[int, Endpoint | None]:
         view = memoryview(buffer).cast("B")
         if view.readonly:
             raise TypeError(f"{caller}() argument 1 must be read-write bytes-like object, not {type(buffer).__name__}")
@@ -268,7 +265,7 @@ class Transfer:
                     if count is None:
                         if not has_waited:
                             has_waited, deadline = True, self._deadline(flags, self._subject.send_timeout)
-                        count = self._retry(attempt, self.writable, deadline, None)
+                        count = self._retry(attempt, self.writable, deadline)
                     sent += count
                     if sent >= len(view):
                         return sent
