@@ -6,7 +6,7 @@ readiness out. Whatever the bytes, `receive` drops them with a reason rather tha
 
 from __future__ import annotations
 
-from stack.autoconf.acd import AddressConflictDetection, Told
+from stack.autoconf.acd import AddressConflictDetection
 from stack.autoconf.dhcp_host import Dhcp
 from stack.config import Config
 from stack.events import Dropped, Event
@@ -45,11 +45,9 @@ class Stack(Net):
 
     # --- set-up
 
-    def add_address(
-        self, interface: Interface, address: bytes, prefixlen: int, now: float, told: Told | None = None
-    ) -> None:
+    def add_address(self, interface: Interface, address: bytes, prefixlen: int, now: float) -> None:
         """Claim an address for an interface. It is probed for first (RFC 5227); AddressReady or AddressConflict
-        follows, and `told` is called with (None or the owner's hardware address, now)."""
+        follows."""
         if not 0 <= prefixlen <= len(address) * 8:
             raise ValueError(f"a prefix length is from 0 to {len(address) * 8}, not {prefixlen}")
         if is_multicast(address) or address in (BROADCAST4, ANY4):
@@ -57,7 +55,7 @@ class Stack(Net):
         wanted = InterfaceAddress(address, prefixlen)
         if wanted in interface.addresses or wanted in interface.tentative:
             return
-        self.acd.claim(interface, wanted, now, told)
+        self.acd.claim(interface, wanted, now)
 
     def remove_address(self, interface: Interface, address: bytes, now: float) -> None:
         """Give an address up; its subnet's route goes with it."""

@@ -67,7 +67,8 @@ def test_an_address_in_use_is_reported_and_not_taken() -> None:
     h.advance_to(3.0)
     told: list[tuple[bytes | None, float]] = []
     second = bytes((192, 168, 1, 4))
-    h.do(lambda now: h.stack.add_address(h.interface, second, 24, now, lambda who, now: told.append((who, now))))
+    wanted = InterfaceAddress(second, 24)
+    h.do(lambda now: h.stack.acd.claim(h.interface, wanted, now, lambda who, now: told.append((who, now))))
     h.advance_to(3.05)
     h.receive_arp(arp.REPLY, OTHER_MAC, second, MAC, ADDRESS, MAC)
     assert [event for _, event in conflicts(h)] == [AddressConflict(h.interface, second, OTHER_MAC, False)]
