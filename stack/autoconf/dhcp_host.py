@@ -146,7 +146,7 @@ class Dhcp:
             elif isinstance(order, Configure):
                 self._configure(running, order.lease)
             elif isinstance(order, Withdraw):
-                self._withdraw(running, order.lease, now)
+                self._withdraw(running, order.lease)
             else:
                 self.net.emit(order, now)
         running.is_busy = False
@@ -197,7 +197,7 @@ class Dhcp:
         # A device that was opened for less does not carry more.
         interface.mtu = min(lease.mtu or running.link_mtu, running.link_mtu)
 
-    def _withdraw(self, running: Running, lease: Lease, now: float) -> None:
+    def _withdraw(self, running: Running, lease: Lease) -> None:
         if running.steps_left:
             running.leaving = lease
             return
@@ -218,7 +218,7 @@ class Dhcp:
                 running.parting.set(now + RELEASE_STEP)
                 return
             running.leaving, running.steps_left = None, 0
-            self._withdraw(running, lease, now)
+            self._withdraw(running, lease)
         if self._running.get(running.client.interface) is running:
             del self._running[running.client.interface]
 
