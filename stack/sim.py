@@ -56,7 +56,6 @@ class SimTask:
         self.failure: BaseException | None = None  # what ended it
         self.turn = threading.Lock()
         self.turn.acquire()
-        self.ident = 0
         self.predicate: Callable[[], object] | None = None
         self.deadline = NEVER
         self.engine: SimEngine | None = None  # the host it waits at
@@ -119,8 +118,8 @@ class World:
         self._blocked: list[SimTask] = []
         self._baton = Baton()
         main = SimTask(self, "the main thread", False)
-        main.ident = get_ident()
         self._baton.task = self._main = self._running = main
+        self._hears_interrupts = get_ident() == interrupt.main_thread
 
     def now(self) -> float:
         """Virtual seconds since the World began."""
@@ -197,7 +196,6 @@ class World:
         self._tasks.append(task)
         self._ready.append(task)
         thread.start()
-        task.ident = thread.ident or 0
         return task
 
     def run(self, until: float | None = None) -> None:
@@ -282,7 +280,7 @@ class World:
     def _choose(self) -> SimTask:
         """Who runs next; time passes until somebody can."""
         while True:
-            if interrupt.is_pending and self._main in self._blocked and self._main.ident == interrupt.main_thread:
+            if interrupt.is_pending and self._hears_interrupts and self._main in self._blocked:
                 self._blocked.remove(self._main)
                 return self._main
             if self._ready:
