@@ -7,11 +7,10 @@ everything else that would be printed there goes to standard error. It refuses a
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from typing import IO, TYPE_CHECKING
 
-from stack.trace.save import open_file
+from stack.trace.save import cannot_write, is_regular, open_file
 
 if TYPE_CHECKING:
     from apps.node import Node
@@ -32,7 +31,7 @@ class Capture:
 
     def start(self, node: Node) -> None:
         """Before the node's first packet."""
-        if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+        if is_regular(self._file):
             self._file.truncate(0)
         self._live = node.trace.write_to(self._file)
 
@@ -54,7 +53,7 @@ def _open(name: str) -> IO[bytes]:
     try:
         return open(name, "ab")
     except OSError as e:
-        raise OSError(e.errno, f"cannot write {name}: {e.strerror or e}") from None
+        raise cannot_write(name, e) from None
 
 
 def _print_to_standard_error() -> None:

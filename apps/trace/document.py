@@ -17,10 +17,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from stack.trace.capture import BILLION
 from stack.trace.dissect import dissect
 from stack.trace.info import columns
 from stack.trace.layer import Field, Layer
-from stack.trace.picture import BILLION, Picture
+from stack.trace.picture import Picture
 from stack.trace.recording import FileEntry
 from stack.trace.render import remarks
 

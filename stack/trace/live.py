@@ -24,10 +24,9 @@ from typing import IO
 
 from stack.trace.capture import writer_for
 from stack.trace.choice import Test
-from stack.trace.recorder import OVERHEAD, Entry, Note, Recorder
+from stack.trace.recorder import OVERHEAD, SETTLE, Entry, Note, Recorder
 from stack.trace.save import Composer, Gap, cannot_write, is_regular, open_file, write_all
 
-SETTLE = 0.02  # s: what the stack has to say of a frame it says well within
 QUEUE_BYTES = 32 << 20
 CHUNK = 1 << 20  # bytes of one write
 PATIENCE = 2.0  # s that the core waits for a file, and `close` for a pipe's reader

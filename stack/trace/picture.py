@@ -8,13 +8,13 @@ from rich.text import Text
 
 from stack.events import Event
 from stack.trace import render, tcpdump
+from stack.trace.capture import BILLION
 from stack.trace.dissect import dissect
 from stack.trace.dissectors import BUILT_IN, Dissectors
 from stack.trace.recorder import Entry, Note
 from stack.trace.render import Arrows, Row, Widths
 
 COLUMNS, TCPDUMP = FORMATS = ("columns", "tcpdump")
-BILLION = 1_000_000_000
 
 
 def checked_format(name: str) -> str:

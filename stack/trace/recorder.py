@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from stack.trace.flow import Flow
 
 RING_BYTES = 8 << 20
+SETTLE = 0.02  # s: what the stack has to say of a frame it says well within
 OVERHEAD = 320  # bytes of memory an item takes beside its frame's
 
 Header = TypeVar("Header")

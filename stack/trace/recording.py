@@ -16,11 +16,11 @@ from typing import IO
 from rich.text import Text
 
 from stack.trace import linktype, render, save
-from stack.trace.capture import Captured, CaptureError, read
+from stack.trace.capture import BILLION, Captured, CaptureError, read
 from stack.trace.choice import Wanted, choose
 from stack.trace.flow import Flows
 from stack.trace.layer import printable
-from stack.trace.picture import BILLION, Picture
+from stack.trace.picture import Picture
 from stack.trace.recorder import Comment, Entry
 
 SHOWN_BYTES = 2048  # of a frame's bytes, by `show`

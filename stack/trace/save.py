@@ -13,12 +13,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import IO, NamedTuple
 
-from stack.trace.capture import LINKTYPE_ETHERNET, Captured, writer_for
+from stack.trace.capture import BILLION, LINKTYPE_ETHERNET, Captured, writer_for
 from stack.trace.choice import Test
 from stack.trace.printer import is_news
 from stack.trace.recorder import Entry, Note
-
-BILLION = 1_000_000_000
 
 
 class Gap(NamedTuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 
 from stack.trace import names
+from stack.trace.capture import BILLION
 from stack.trace.dissect import Layers, any_address
 from stack.trace.dns import TITLE as DNS_TITLE
 from stack.trace.flow import Flow
@@ -50,7 +51,7 @@ OTHER_ICMP = {
 
 def stamp(nanoseconds: int) -> str:
     """Local time of day with microseconds, of a time since 1970."""
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    seconds, rest = divmod(nanoseconds, BILLION)
     return time.strftime("%H:%M:%S", time.localtime(seconds)) + f".{rest // 1000:06d}"
 
 

@@ -19,19 +19,18 @@ from typing import IO, Any
 from rich.text import Text
 
 from stack.trace import render, save
-from stack.trace.capture import CaptureError
+from stack.trace.capture import BILLION, CaptureError
 from stack.trace.choice import Choice, ChoiceFailed, Level, Wanted, choose
 from stack.trace.dissectors import Dissectors, Own
 from stack.trace.live import LiveCapture
-from stack.trace.picture import BILLION, COLUMNS, Picture, checked_format
+from stack.trace.picture import COLUMNS, Picture, checked_format
 from stack.trace.printer import RATE, Printer, Reader
-from stack.trace.recorder import Entry, Note, Recorder
+from stack.trace.recorder import SETTLE, Entry, Note, Recorder
 from stack.trace.recording import SHOWN_BYTES, Recording, open_capture, saved_line
 from stack.trace.render import Widths
 from stack.trace.screen import Screen
 
 INTERVAL = 0.05  # s between two writes
-SETTLE = 0.02  # s: what the stack has to say of a frame it says well within
 
 
 class Trace:
