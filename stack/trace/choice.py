@@ -97,8 +97,3 @@ class Choice:
         if [watch.level for watch in self.watches if watch.test is None] == [Level.LINE]:
             return "".join(f", {watch}" for watch in self.watches[1:])
         return "".join(f", {watch}" for watch in self.watches)
-
-
-def lines_of(wanted: Wanted) -> Choice:
-    """Lines for what `wanted` lets through."""
-    return Choice().said(wanted, Level.LINE)

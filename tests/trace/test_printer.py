@@ -1,7 +1,7 @@
 import pytest
 
 from stack.events import AddressConflict, Dropped, StateChange
-from stack.trace.choice import Choice, ChoiceFailed, Level, choose, lines_of
+from stack.trace.choice import Choice, ChoiceFailed, Level, choose
 from stack.trace.printer import Printer, Reader
 from stack.trace.recorder import Recorder
 from stack.wire import tcp
@@ -20,7 +20,7 @@ class Bench:
         self.recorder = Recorder(limit)
         record(self.recorder, UDP)  # passed before: not shown
         self.now = 50.0
-        self.printer = Printer(Reader(self.recorder), lines_of(wanted), self.now, rate)
+        self.printer = Printer(Reader(self.recorder), Choice().said(wanted, Level.LINE), self.now, rate)
 
     def flood(self, count, frame=UDP):
         for _ in range(count):
