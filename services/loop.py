@@ -29,16 +29,17 @@ class Loop:
         self.socket = socket
         self.READ: int = selectors.EVENT_READ
         self.WRITE: int = selectors.EVENT_WRITE
+        self._engine = engine = getattr(socket, "engine", None)  # None on the kernel's sockets
+        self.is_virtual: bool = engine is not None and engine.is_virtual
         # Seconds, monotonic: the node's clock on the node's sockets, which may be virtual.
-        self.now: Callable[[], float] = socket.engine.now if hasattr(socket, "engine") else time.monotonic
+        self.now: Callable[[], float] = time.monotonic if engine is None else engine.now
         # Seconds since 1970, for people.
-        self.wall: Callable[[], float] = socket.engine.wall if hasattr(socket, "engine") else time.time
+        self.wall: Callable[[], float] = time.time if engine is None else engine.wall
         self.last_fault = ""  # the traceback of the last exception a callback let through: a bug of ours
         self._selector = selectors.DefaultSelector()
         self._timers: list[tuple[float, int, Callable[[], object]]] = []
         self._serial = count()
         self._is_stopping = False
-        self._engine = getattr(socket, "engine", None)  # None on the kernel's sockets
         self._files: Files | None = None
         self._bell: Any = self._hang_bell() if has_bell else None
 
@@ -72,7 +73,7 @@ class Loop:
             self._selector.register(fd, events, lambda mask: self._on_file(fd, callback))
             return
         if self._files is None:
-            if self._engine.is_virtual:
+            if self.is_virtual:
                 raise ValueError("there are no files in virtual time")
             self._files = Files(self._ring)
         self._files.watch(fd, bool(events & self.READ), bool(events & self.WRITE), callback)

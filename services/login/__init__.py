@@ -113,9 +113,6 @@ class LoginConversation(Conversation):
     def is_sending(self) -> bool:
         return super().is_sending() or self._may_urge()
 
-    def has_ended(self) -> bool:
-        return self.is_at_eof
-
     def on_ready(self, mask: int) -> None:
         super().on_ready(mask)
         if self._is_over and not self._is_shut and not self.is_closed and not self.is_sending():
@@ -289,7 +286,7 @@ class Login(Service):
     def __init__(self, loop: Loop, address: str = "", port: int | None = None, setting: str = "") -> None:
         """`setting` is COMMAND from NETWORKS [on ADDRESS]. Raises ValueError for one that makes no sense, OSError."""
         self.setting = parse_setting(setting)
-        if getattr(getattr(loop.socket, "engine", None), "is_virtual", False):
+        if loop.is_virtual:
             raise ValueError("login: a command runs in real time only")
         command = shlex.join(self.setting.argv)
         self.exposes = (
