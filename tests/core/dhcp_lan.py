@@ -10,11 +10,13 @@ from stack.autoconf.lease import Known
 from stack.sim import SimEngine, World
 from stack.socket import SocketModule
 from stack.wire import dhcpv4, ethernet, ipv4, udp
-from stack.wire.address import BROADCAST4, format_ip, parse_ip
-from stack.wire.dhcpv4 import ACK, BOOTREPLY, DISCOVER, NAK, OFFER, REQUEST, Dhcp
-from stack.wire.dhcpv4_options import MESSAGE_TYPES, ClasslessRoute, Options
+from stack.wire.address import parse_ip
+from stack.wire.dhcpv4 import ACK, BOOTREPLY, NAK, OFFER, Dhcp
+from stack.wire.dhcpv4_options import MESSAGE_TYPES, Options
 
 MASK = parse_ip("255.255.255.0")
+SERVER = parse_ip("10.0.0.1")
+GIVEN = parse_ip("10.0.0.50")
 
 
 class Heard(NamedTuple):
@@ -165,9 +167,3 @@ def frame_to(mac: bytes, source: bytes, destination: bytes, payload: bytes) -> b
     head = udp.emit(source, destination, 67, 68, payload)
     packet = ipv4.emit(source, destination, ipv4.PROTOCOL_UDP, len(head) + len(payload)) + head + payload
     return ethernet.emit(mac, b"\x02\0\0\0\0\x99", ethernet.ETHERTYPE_IPV4) + packet
-
-
-__all__ = [
-    "ACK", "BROADCAST4", "DISCOVER", "MASK", "NAK", "OFFER", "REQUEST", "ClasslessRoute", "Heard", "Lan", "Reply",
-    "Server", "encoded", "format_ip", "frame_to", "giving", "refusing", "silent",
-]  # fmt: skip
