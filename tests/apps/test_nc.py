@@ -1,134 +1,30 @@
-"""nc's conversations in virtual time: what is said, what comes, and when it is over, with a scripted other side."""
+"""nc over TCP in virtual time: what is said, what comes, and when it is over, with a scripted other side."""
 
 from __future__ import annotations
 
-import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from apps.nc import nc
 from apps.nc.report import Quiet
-from apps.nc.result import NcError, NcResult, Options
+from apps.nc.result import NcError, Options
 from apps.nc.session import Session
-from apps.nc.source import Given, Nobody, Source
+from apps.nc.source import Given, Nobody
 from stack import interrupt
-from stack.link.cable import Cable
-from stack.resolver import Resolver
-from stack.sim import SimEngine, World
-from stack.socket import SocketModule
 from stack.wire.address import parse_ip
+from tests.apps.nc_run import BINARY, HERE, LARGE, PORT, THERE, Near, Somebody, client, hold, rest, server, two_hosts
 
-HERE, THERE = "10.0.0.1", "10.0.0.2"
-PORT = 4711
-BINARY = bytes(range(256)) * 4
-LARGE = random.Random(7).randbytes(1_000_000)
 RESET = b"\1\0\0\0\0\0\0\0"  # SO_LINGER, no time
-
-
-class Near(NamedTuple):
-    """10.0.0.1 as an app sees a node; `far` is the socket module of 10.0.0.2, half a millisecond away."""
-
-    engine: SimEngine
-    socket: SocketModule
-    resolver: Resolver
-    cable: Cable
-    world: World
-    far: SocketModule
 
 
 @pytest.fixture
 def near() -> Iterator[Near]:
-    with World(seed=5) as world:
-        cable = world.cable(delay=0.0005)
-        small: dict[str, Any] = {"tcp_sndbuf": 65536, "tcp_rcvbuf": 65536}
-        engine, far = world.host(f"{HERE}/24", **small), world.host(f"{THERE}/24", **small)
-        module = SocketModule(engine)
-        yield Near(engine, module, Resolver(module), cable, world, SocketModule(far))
-
-
-class Somebody:
-    """A Source that says each of its pieces at its time; None is the end."""
-
-    is_silent = False
-
-    def __init__(self, near: Near, *pieces: tuple[float, bytes | None], is_terminal: bool = False) -> None:
-        self.is_terminal = is_terminal
-        self.taken = 0
-        self._said: list[bytes] = []
-        for at, piece in pieces:
-            near.world.spawn(self._say, near, at, piece or b"", is_service=True)
-
-    def _say(self, near: Near, at: float, piece: bytes) -> None:
-        near.world.sleep(at)
-        with near.engine:
-            self._said.append(piece)
-
-    def begin(self) -> None:
-        pass
-
-    def is_ready(self) -> bool:
-        return bool(self._said)
-
-    def take(self) -> bytes:
-        self.taken += 1
-        return self._said.pop(0) if self._said[0] else b""
-
-    def close(self) -> None:
-        pass
-
-
-class Held(NamedTuple):
-    result: NcResult
-    shown: bytes
-    seconds: float
-    said: Any  # what the other side returned
-
-
-def hold(near: Near, source_: Source, script: Callable[[], object] | None = None, **options: Any) -> Held:
-    """One run of nc against a script that runs as long, by default to 10.0.0.2's port 4711."""
-    said: list[object] = []
-    task = None if script is None else near.world.spawn(lambda: said.append(script()), name="the other side")
-    shown = bytearray()
-    meant = Options(**{"host": "" if options.get("listen") else THERE, "ports": [PORT], "numeric": True, **options})
-    began = near.engine.now()
-    result = Session(meant, near, source_, shown.extend, Quiet()).run()
-    seconds = near.engine.now() - began
-    if task is not None:
-        task.join()
-    return Held(result, bytes(shown), seconds, said[0] if said else None)
-
-
-def server(near: Near, talk: Callable[[Any], object], port: int = PORT) -> Callable[[], object]:
-    """A script that lets `talk(socket)` have the first who connects."""
-    listener = near.far.create_server(("", port))
-
-    def run() -> object:
-        with listener, listener.accept()[0] as sock:
-            return talk(sock)
-
-    return run
-
-
-def client(near: Near, talk: Callable[[Any], object], at: float = 0.1) -> Callable[[], object]:
-    """A script that connects to nc and lets `talk(socket)` have it."""
-
-    def run() -> object:
-        near.world.sleep(at)
-        with near.far.create_connection((HERE, PORT)) as sock:
-            return talk(sock)
-
-    return run
-
-
-def rest(sock: Any) -> bytes:
-    got = b""
-    while part := sock.recv(65536):
-        got += part
-    return got
+    with two_hosts() as there:
+        yield there
 
 
 def answer(sock: Any) -> bytes:
@@ -138,7 +34,7 @@ def answer(sock: Any) -> bytes:
     return heard
 
 
-# --- TCP, connecting
+# --- connecting
 
 
 def test_what_is_said_goes_there_and_what_comes_is_shown(near: Near) -> None:
@@ -405,7 +301,7 @@ def test_several_ports_are_talked_to_one_after_the_other(near: Near) -> None:
     assert said == [(1000, b"hello"), (1002, b"")] and held.result.open_ports == [1000, 1002]
 
 
-# --- TCP, listening
+# --- listening
 
 
 def test_listening_takes_one_and_nobody_else(near: Near) -> None:
@@ -486,126 +382,3 @@ def test_one_after_the_other_until_ctrl_c(near: Near) -> None:
     result = session.result
     assert (bytes(shown), len(result.peers), result.received_bytes, result.is_interrupted) == (b"012", 3, 3, True)
     near.socket.create_server(("", PORT)).close()  # the port is free again
-
-
-# --- UDP
-
-
-def udp(near: Near, talk: Callable[[Any], object], port: int = PORT) -> Callable[[], object]:
-    """A script with a UDP socket of 10.0.0.2's, bound to `port`."""
-    sock = near.far.socket(type=near.far.SOCK_DGRAM)
-    sock.bind(("", port))
-
-    def run() -> object:
-        with sock:
-            return talk(sock)
-
-    return run
-
-
-def echo(sock: Any, count: int = 10**6) -> list[bytes]:
-    """Answer so many datagrams, or until there is silence."""
-    heard: list[bytes] = []
-    sock.settimeout(5)
-    with suppress(TimeoutError):
-        while len(heard) < count:
-            data, peer = sock.recvfrom(65536)
-            heard.append(data)
-            sock.sendto(data[::-1], peer)
-    return heard
-
-
-def test_datagrams_both_ways_until_there_is_silence(near: Near) -> None:
-    held = hold(near, Somebody(near, (0.5, b"one"), (1.0, BINARY), (1.5, None)), udp(near, echo), udp=True, wait=2.0)
-    assert (held.said, held.shown) == ([b"one", BINARY], b"eno" + BINARY[::-1])
-    assert 3.5 <= held.seconds < 3.6 and (held.result.sent, held.result.received_bytes) == (1027, 1027)
-
-
-def test_data_over_udp_is_cut_into_datagrams_and_a_second_s_silence_is_its_end(near: Near) -> None:
-    said: list[Any] = []
-    script = udp(near, echo)
-    near.world.spawn(lambda: said.append(script()))
-    result = nc(THERE, PORT, data=b"x" * 3000, udp=True, node=near)
-    assert result.received == b"x" * 3000 and 1 <= near.engine.now() < 1.1
-    nc(THERE, PORT, data=b"", udp=True, wait=2, node=near)
-    assert 3 <= near.engine.now() < 3.1
-    near.world.sleep(6)
-    assert [len(data) for data in said[0]] == [1472, 1472, 56]
-
-
-def test_an_end_is_nothing_that_udp_could_tell(near: Near) -> None:
-    """-N changes nothing, and -q 0 leaves at once."""
-    held = hold(near, Given(b"x", 100), udp(near, echo), udp=True, shutdown=True, wait=2.0)
-    assert held.shown == b"x" and 2 <= held.seconds < 2.1
-    held = hold(near, Given(b"x", 100), udp(near, echo), udp=True, quit_after=0.0)
-    assert (held.said, held.shown) == ([b"x"], b"") and held.seconds < 0.1
-    held = hold(near, Given(b"x", 100), udp(near, echo), udp=True, quit_after=3.0)
-    assert held.shown == b"x" and 3 <= held.seconds < 3.1
-
-
-def test_an_empty_datagram_is_no_end(near: Near) -> None:
-    def talk(sock: Any) -> None:
-        _, peer = sock.recvfrom(100)
-        sock.sendto(b"", peer)
-        sock.sendto(b"more", peer)
-
-    assert hold(near, Somebody(near, (0, b"x")), udp(near, talk), udp=True, wait=1.0).shown == b"more"
-
-
-def test_a_port_where_nobody_listens_is_the_end(near: Near) -> None:
-    held = hold(near, Somebody(near, (0.5, b"x"), (1.0, b"y")), udp=True)
-    assert held.result and 0.5 <= held.seconds < 0.6  # its host says so
-
-
-def test_a_refusal_that_comes_while_something_is_said_is_the_end_too(near: Near) -> None:
-    class Slow(Given):
-        def take(self) -> bytes:
-            near.world.sleep(0.1)
-            return super().take()
-
-    held = hold(near, Slow(b"xxxyyyzzz", 3), udp=True)
-    assert (held.result.sent, held.result.error) == (3, "Connection refused") and held.seconds < 0.5
-
-
-def test_the_first_who_sends_is_the_only_one_and_is_answered(near: Near) -> None:
-    def run() -> list[bytes]:
-        near.world.sleep(0.1)
-        first, second = (near.far.socket(type=near.far.SOCK_DGRAM) for _ in range(2))
-        heard: list[bytes] = []
-        for sock in (first, second):
-            sock.connect((HERE, PORT))
-        first.send(b"one")
-        near.world.sleep(0.1)
-        second.send(b"two")
-        first.send(b"three")
-        heard.append(first.recv(100))
-        with pytest.raises(ConnectionRefusedError):
-            second.recv(100)
-        return heard
-
-    held = hold(near, Somebody(near, (1.0, b"hi")), run, udp=True, listen=True, wait=2.0)
-    assert (held.shown, held.said) == (b"onethree", [b"hi"])
-    assert [host for host, _ in held.result.peers] == [THERE]
-
-
-def test_everybody_is_heard_and_nobody_answered(near: Near) -> None:
-    def run() -> None:
-        near.world.sleep(0.1)
-        for number in range(3):
-            sock = near.far.socket(type=near.far.SOCK_DGRAM)
-            sock.sendto(b"%d" % number, (HERE, PORT))
-            near.world.sleep(0.5)
-            sock.setblocking(False)
-            with pytest.raises(BlockingIOError):
-                sock.recv(100)
-
-    held = hold(near, Somebody(near, (0.2, b"hi")), run, udp=True, listen=True, keep=True, wait=2.0)
-    assert (held.shown, held.result.sent, held.result.peers) == (b"012", 0, [])
-
-
-def test_a_broadcast_is_only_sent_if_it_is_allowed(near: Near) -> None:
-    held = hold(near, Given(b"all", 100), host="10.0.0.255", udp=True, wait=1.0)
-    assert [a.error for a in held.result.attempts] == ["Permission denied"]
-    held = hold(near, Given(b"all", 100), udp(near, lambda sock: sock.recv(100)), host="10.0.0.255", udp=True,
-                wait=1.0, broadcast=True)  # fmt: skip
-    assert held.said == b"all" and held.result
