@@ -6,7 +6,6 @@ session; whatever the node prints meanwhile appears above the line being typed.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -24,6 +23,7 @@ from apps.shell.completion import columns, common_start, complete
 from apps.shell.interpreter import Interpreter
 from apps.shell.screen import Screen
 from apps.shell.typeahead import TypeAhead, width
+from stack.leases import state_directory
 
 if TYPE_CHECKING:
     from apps.node import Node
@@ -97,14 +97,13 @@ def _history(path: str | None) -> History:
             file = Path(path)
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         else:
-            state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-            directory = Path(state) / "glasstack"
+            directory = state_directory()
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             directory.chmod(0o700)
             file = directory / "history"
         file.touch(mode=0o600)
         return FileHistory(str(file))
-    except OSError:
+    except (OSError, RuntimeError):  # RuntimeError: there is no home directory
         return InMemoryHistory()
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
 from services import KINDS
-from tests.shell.conftest import Starter
+from tests.shell.conftest import ROOT, SIM, Starter
 from tests.shell.terminal import Terminal
 
 CTRL_A, CTRL_C, CTRL_D, TAB, UP = "\x01", "\x03", "\x04", "\t", "\x1b[A"
@@ -262,3 +263,27 @@ def test_an_unwritable_state_directory_is_no_reason_to_fail(start: Starter, tmp_
     (tmp_path / "glasstack").write_text("a file where the directory would be")
     terminal = start("-q")
     assert terminal.ask("1 + 1") == ["2"]
+
+
+def test_a_user_without_a_home_has_a_history_in_memory(tmp_path: Path) -> None:
+    # XDG Base Directory Specification: a relative path is ignored.
+    homeless = (
+        "import os, pwd, runpy, sys\n"
+        "def getpwuid(number):\n"
+        "    raise KeyError(number)\n"
+        "pwd.getpwuid = getpwuid\n"
+        "os.environ.pop('HOME', None)\n"
+        "sys.argv.pop(0)\n"
+        "sys.path.insert(0, os.path.dirname(sys.argv[0]))\n"
+        "os.chdir(sys.argv.pop())\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    argv = [sys.executable, "-c", homeless, str(ROOT / "node.py"), *SIM, "-q", str(tmp_path)]
+    terminal = Terminal(argv, {"XDG_STATE_HOME": "relative", "NO_COLOR": "1"})
+    try:
+        assert terminal.ask("1 + 1") == ["2"]
+        terminal.type(UP)
+        terminal.expect(r"^>>> 1 \+ 1$")
+        assert not list(tmp_path.iterdir())
+    finally:
+        terminal.close()
