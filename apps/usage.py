@@ -9,6 +9,9 @@ from __future__ import annotations
 import getopt
 import sys
 from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+Number = TypeVar("Number", int, float)
 
 
 class UsageError(Exception):
@@ -43,8 +46,8 @@ def split(
     return found, rest
 
 
-def number(option: str, text: str, kind: Callable[[str], float] = int) -> float:
-    """An option's number; UsageError if it is none."""
+def number(option: str, text: str, kind: Callable[[str], Number]) -> Number:
+    """An option's number, which `kind` (int, float) makes of its text; UsageError if it is none."""
     try:
         return kind(text)
     except ValueError:

@@ -118,7 +118,7 @@ def command(node: Host, arguments: list[str]) -> int:
             return 0
         if len(rest) != 1:
             raise UsageError("one host, please" if rest else "which host?", shows_usage=True)
-        port = int(number("-p", options["-p"])) if "-p" in options else PORT
+        port = number("-p", options["-p"], int) if "-p" in options else PORT
         rlogin(rest[0], options.get("-l"), port, node)
     except UsageError as e:
         complain("rlogin", e, USAGE)

@@ -117,7 +117,7 @@ def parse(arguments: list[str]) -> Options | None:
 
 
 def _count(option: str, text: str) -> int:
-    count = int(number(option, text))
+    count = number(option, text, int)
     if count < 1:
         raise UsageError(f"{option}: invalid argument: '{text}'")
     return count

@@ -13,7 +13,7 @@ from apps.host import Host, current_host
 from apps.registry import App, register
 from apps.traceroute.report import Json, Report, Text
 from apps.traceroute.tracer import Options, TraceError, Tracer, TraceResult
-from apps.usage import Interrupted, UsageError, complain, split
+from apps.usage import Interrupted, UsageError, complain, number, split
 
 USAGE = """\
 usage: traceroute [options] HOST [PACKETLEN]
@@ -119,11 +119,11 @@ def parse(arguments: list[str]) -> tuple[Options, str | None, bool]:
         if option in ("-h", "--help"):
             return options, None, False
         if short in NUMBERS:
-            setattr(options, NUMBERS[short], _whole(option, value))
+            setattr(options, NUMBERS[short], number(option, value, _whole))
         elif short == "-w":
             options.wait, options.here, options.near = _waits(value)
         elif short == "-z":
-            seconds = _seconds(option, value)
+            seconds = number(option, value, float)
             options.pause = seconds / 1000 if seconds > 10 else seconds
         options.icmp |= short == "-I"
         options.numeric |= short == "-n"
@@ -131,28 +131,18 @@ def parse(arguments: list[str]) -> tuple[Options, str | None, bool]:
     if len(rest) > 2:
         raise UsageError(f"extra argument '{rest[2]}'")
     if len(rest) == 2:
-        options.size = _whole("packetlen", rest[1])
+        options.size = number("packetlen", rest[1], _whole)
     return options, rest[0] if rest else None, is_json
 
 
-def _whole(option: str, text: str) -> int:
+def _whole(text: str) -> int:
     """A number as strtoul takes it: 0x10 too."""
-    try:
-        return int(text, 0)
-    except ValueError:
-        raise UsageError(f"{option}: invalid argument: '{text}'") from None
-
-
-def _seconds(option: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise UsageError(f"{option}: invalid argument: '{text}'") from None
+    return int(text, 0)
 
 
 def _waits(text: str) -> tuple[float, float, float]:
     """MAX, HERE, NEAR. With MAX alone the two others are off, as they were before there were any."""
-    values = [_seconds("-w", part) for part in re.split("[,/]", text)]
+    values = [number("-w", part, float) for part in re.split("[,/]", text)]
     if len(values) > 3:
         raise UsageError(f"-w: invalid argument: '{text}'")
     return (values[0], *values[1:], *[0.0] * (3 - len(values)))  # type: ignore[return-value]
