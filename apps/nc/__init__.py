@@ -219,9 +219,7 @@ def port_numbers(ports: int | str | Iterable[int] | None, is_udp: bool = False) 
     """7, 'echo', '20-30' or several numbers as a list. Raises NcError."""
     if ports is None:
         return []
-    if isinstance(ports, int):
-        return [_port(str(ports), is_udp)]
-    if not isinstance(ports, str | Iterable) or isinstance(ports, bytes):
+    if isinstance(ports, bytes) or not isinstance(ports, str | Iterable):
         return [_port(str(ports), is_udp)]
     if not isinstance(ports, str):
         return [_port(str(port), is_udp) for port in ports]

@@ -171,15 +171,11 @@ class Session:
             sock.send(b"X")
             sock.send(b"X")
             for _ in range(SCAN if wait is None else int(wait)):
-                self._sleep(1.0)
+                self.node.engine.sleep(1.0)
                 sock.send(b"X")
         except OSError as e:
             return _words(e)
         return ""
-
-    def _sleep(self, seconds: float) -> None:
-        with self.node.engine as engine:
-            engine.wait(lambda: False, seconds)
 
     # --- listening
 

@@ -266,9 +266,7 @@ class Pinger:
         self._sent_at[sequence] = now
         self._answered.discard(sequence)
         result.duration = now - self._first_at
-        request = icmpv4.emit(
-            icmpv4.ECHO, 0, self._identifier.to_bytes(2, "big") + sequence.to_bytes(2, "big"), self._data(now)
-        )
+        request = icmpv4.echo_request(self._identifier, sequence, self._data(now))
         try:
             self.socket.sendto(request, (self.address, 0))
         except OSError as e:
