@@ -111,24 +111,19 @@ def amount(count: float, limit: float = 10, decimals: int = 1) -> str:
     raise AssertionError
 
 
-def _speed(per_second: float) -> tuple[float, str]:
-    for unit in ("B", "KB", "MB"):
-        if per_second < 1024:
-            return per_second, unit
-        per_second /= 1024
-    return per_second, "GB"
-
-
 def rate(count: int, seconds: float) -> str:
-    """'2.58 MB/s': three digits, as the line after the bar has it."""
-    value, unit = _speed(count / (seconds or RESOLUTION))
-    return f"{value:.{0 if value >= 99.95 else 1 if value >= 9.995 else 2}f} {unit}/s"
+    """'2.58 MB/s', as the line after the bar has it."""
+    return short_rate(count / (seconds or RESOLUTION), " ")
 
 
-def short_rate(per_second: float) -> str:
-    """'2.58MB/s', as the bar has it."""
-    value, unit = _speed(per_second)
-    return f"{value:.{0 if value >= 99.95 else 1 if value >= 9.995 else 2}f}{unit}/s"
+def short_rate(per_second: float, space: str = "") -> str:
+    """'2.58MB/s': three digits, as the bar has it."""
+    value, unit = per_second, "B"
+    for larger in ("KB", "MB", "GB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{value:.{0 if value >= 99.95 else 1 if value >= 9.995 else 2}f}{space}{unit}/s"
 
 
 def took(seconds: float) -> str:

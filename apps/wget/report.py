@@ -60,6 +60,11 @@ class Transfer:
     def rate(self) -> str:
         return rate(self.received - self.start, self.seconds)
 
+    @property
+    def counts(self) -> str:
+        """'[120/1000]', '[120]' where the server did not say how many."""
+        return f"[{self.received}" + (f"/{self.total}]" if self.total is not None else "]")
+
 
 class Report:
     """Says nothing."""
@@ -155,7 +160,7 @@ class Text(Report):
 
     def on_saved(self, result: WgetResult, transfer: Transfer) -> None:
         self._end_bar(transfer)
-        counts = f"[{transfer.received}" + (f"/{transfer.total}]" if transfer.total is not None else "]")
+        counts = transfer.counts
         done = f"written to stdout {counts}" if transfer.where == "-" else f"{quoted(transfer.where)} saved {counts}"
         say(f"{self._stamp()} ({transfer.rate}) - {done}\n\n")
         self._count(transfer)
@@ -215,9 +220,8 @@ class Brief(Text):
             say(indented(version, status, reason, headers))
 
     def on_saved(self, result: WgetResult, transfer: Transfer) -> None:
-        counts = f"[{transfer.received}" + (f"/{transfer.total}]" if transfer.total is not None else "]")
         url = result.redirects[-1] if result.redirects else result.url
-        say(f'{self._stamp()} URL:{url} {counts} -> "{printable(transfer.where)}" [1]\n')
+        say(f'{self._stamp()} URL:{url} {transfer.counts} -> "{printable(transfer.where)}" [1]\n')
         self._count(transfer)
 
     def on_failure(self, failure: Failure, url: str, transfer: Transfer | None, tells_next: str) -> None:
