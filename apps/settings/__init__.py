@@ -68,16 +68,13 @@ def check_link(label: str, value: Any) -> str:
     return f"{kind}{colon}{name}"
 
 
-def check_color(label: str, value: Any) -> str:
-    if value not in COLORS:
-        raise SettingsError(f"{label} is one of {', '.join(COLORS)}, not {value!r}")
-    return str(value)
+def one_of(words: tuple[str, ...]) -> Callable[[str, Any], str]:
+    def check_word(label: str, value: Any) -> str:
+        if value not in words:
+            raise SettingsError(f"{label} is one of {', '.join(words)}, not {value!r}")
+        return str(value)
 
-
-def check_format(label: str, value: Any) -> str:
-    if value not in FORMATS:
-        raise SettingsError(f"{label} is one of {', '.join(FORMATS)}, not {value!r}")
-    return str(value)
+    return check_word
 
 
 def check_seed(label: str, value: Any) -> int:
@@ -169,9 +166,9 @@ SETTINGS = {
         Setting("dns", each(check_ipv4), '["192.168.1.1"]', "DHCP's, or the link's other host", "name servers"),
         Setting("search", each(check_domain), '["lab"]', "DHCP's", "domains where names without a dot are sought"),
         Setting("trace", check_trace, '"tcp port 80"', "false", "packets that are shown; true for all"),
-        Setting("trace_format", check_format, '"columns"', "columns", "how they are: columns, tcpdump or tree"),
+        Setting("trace_format", one_of(FORMATS), '"columns"', "columns", "how they are: columns, tcpdump or tree"),
         Setting("pcap", check_file, '"~/last.pcapng"', "none", "a capture of every packet goes there", True),
-        Setting("color", check_color, '"auto"', "auto", "auto, always or never"),
+        Setting("color", one_of(COLORS), '"auto"', "auto", "auto, always or never"),
         Setting("seed", check_seed, "1", "none", "the same random numbers each time"),
         Setting("quiet", check_flag, "false", "false", "no banner"),
         Setting(
