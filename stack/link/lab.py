@@ -172,7 +172,7 @@ def open_lab(
     except TimeoutError:
         control.close()
         process.kill()
-        process.wait()
+        _bury(process)
         raise LabUnavailable(errno.ETIMEDOUT, "no lab: it did not start in time; try again") from None
     except BaseException:
         control.close()
@@ -229,7 +229,6 @@ def _hear(process: subprocess.Popen[bytes], control: socket.socket) -> tuple[dic
         process.stderr.close()
         return answer, fds
     cause = answer.get("error") or " ".join(process.stderr.read().decode(errors="replace").split())
-    process.stderr.close()
     raise LabUnavailable(errno.EPERM, f"no lab: {cause or 'unshare failed'}; {_remedy()}")
 
 
@@ -269,6 +268,8 @@ def _network_namespace() -> int:
 
 
 def _bury(process: subprocess.Popen[bytes]) -> None:
+    if process.stderr is not None:
+        process.stderr.close()
     try:
         process.wait(5)
     except subprocess.TimeoutExpired:
