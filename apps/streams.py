@@ -6,6 +6,7 @@ What cannot be said on standard error is not worth ending for. A full standard o
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import os
@@ -34,6 +35,26 @@ class Mouth(io.TextIOWrapper):
         except OSError as e:
             if e.errno not in FULL:
                 raise
+
+
+class ByteOutput:
+    """Standard output, for bytes. Where it takes only text, as at the prompt, they are taken for UTF-8."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def write(self, data: bytes) -> None:
+        """At once. Raises OSError."""
+        if sys.stdout is None:  # closed before the program began
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        binary = getattr(sys.stdout, "buffer", None)
+        if binary is not None:
+            sys.stdout.flush()
+            binary.write(data)
+            binary.flush()
+        else:
+            sys.stdout.write(self._decoder.decode(data))
+            sys.stdout.flush()
 
 
 def prepare() -> None:

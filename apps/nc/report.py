@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-import codecs
-import errno
 import json
-import os
 import sys
 from typing import Any, Protocol
 
 from apps.host import Host
 from apps.nc.result import Attempt, NcError, NcResult, Options
+from apps.streams import ByteOutput
 
 
 class Report(Protocol):
@@ -90,31 +88,19 @@ def say(text: str) -> None:
 
 
 class Output:
-    """Standard output, for bytes. Where it takes only text, as at the prompt, they are taken for UTF-8."""
+    """Standard output, for bytes."""
 
     def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._output = ByteOutput()
 
     def write(self, data: bytes) -> None:
         """Raises BrokenPipeError when nobody reads any more, NcError if it cannot be written."""
         try:
-            _write(data, self._decoder)
+            self._output.write(data)
         except BrokenPipeError:
             raise
         except OSError as e:
             raise NcError(e.errno, f"standard output: {e.strerror}") from None
-
-
-def _write(data: bytes, decoder: codecs.IncrementalDecoder) -> None:
-    if sys.stdout is None:  # closed before the program began
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-    binary = getattr(sys.stdout, "buffer", None)
-    if binary is not None:
-        binary.write(data)
-        binary.flush()
-    else:
-        sys.stdout.write(decoder.decode(data))
-        sys.stdout.flush()
 
 
 def document(options: Options, result: NcResult, received: bytes) -> str:

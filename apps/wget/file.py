@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
+from apps.streams import ByteOutput
+
 STDOUT = "-"
 
 
@@ -77,20 +79,19 @@ class Memory(Destination):
 
 
 class StandardOutput(Destination):
-    """Bytes if standard output takes them; at the prompt it takes text only."""
-
     path = STDOUT
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._output = ByteOutput()
+
+    def begin(self, name: str) -> None:
+        super().begin(name)
+        self._output = ByteOutput()  # the last body may have ended within a character
 
     def _put(self, data: bytes) -> None:
         sys.stderr.flush()
-        binary = getattr(sys.stdout, "buffer", None)
-        if binary is not None:
-            sys.stdout.flush()
-            binary.write(data)
-            binary.flush()
-        else:
-            sys.stdout.write(data.decode("utf-8", "replace"))
-            sys.stdout.flush()
+        self._output.write(data)
 
 
 class OwnFile(Destination):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import os
 import re
+import sys
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.wget.body import EndedEarly, Framing, ProtocolError, read_body
+from apps.wget.file import destination
 from apps.wget.progress import Bar, amount, countdown, rate, took
 from apps.wget.url import parse_url
 from tests.apps.terminal import Terminal
@@ -55,6 +57,22 @@ def test_sizes_rates_and_durations_as_wget_writes_them() -> None:
         "0s", "0s", "0.002s", "0.008s", "0.12s", "1.9s", "3.9s", "10s", "1m 1s", "1h 1m",
     ]  # fmt: skip
     assert countdown(200000) == "2d 7h"
+
+
+# --- standard output
+
+
+def test_where_output_is_text_a_character_in_two_pieces_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", shown)
+    output = destination("-", False)
+    for body in (b"n\xc3", b"\xa9e"), (b"caf\xc3",), (b"x",):
+        output.begin("index.html")
+        for piece in body:
+            output.write(piece)
+        output.end()
+    assert shown.getvalue() == "n\u00e9ecafx"
+    assert output.have == 1
 
 
 # --- URLs
