@@ -13,7 +13,6 @@ from stack.port import Endpoint, Port
 from stack.raw import RawPort
 from stack.sockets.errors import error
 from stack.tcp.port import TcpPort
-from stack.tcp.state import State
 from stack.udp import UdpPort
 
 
@@ -77,12 +76,7 @@ class Stream:
         return None if count is None else (count, None)
 
     def shutdown(self, read: bool, write: bool, now: float) -> None:
-        if self.port.state is not State.SYN_SENT:
-            self.port.shutdown(read, write, now)
-            return
-        # As Linux: either half of nothing is all of it, and whoever waits for the connection is told.
-        self.port.shutdown(True, True, now)
-        self.port.set_error(errno.ECONNRESET)
+        self.port.shutdown(read, write, now)
 
     def peer(self) -> Endpoint | None:
         return self.port.remote if self.port.is_connected else None

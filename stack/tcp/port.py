@@ -174,6 +174,11 @@ class TcpPort(Port):
             return
         if self.connection is None or self.connection.state is State.CLOSED:
             raise error(errno.ENOTCONN)
+        if self.connection.state is State.SYN_SENT:
+            # As Linux: either half of nothing is all of it, and whoever waits for the connection is told.
+            self.connection.shutdown_write(now)
+            self.set_error(errno.ECONNRESET)
+            return
         if read:
             self.connection.shutdown_read(now)
         if write:
