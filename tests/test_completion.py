@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from apps.registry import APPS
 from docs import commands
 from docs.commands import Entry, read_usage
 from services import KINDS
+from tests import needs
 from tests.shell.terminal import Terminal
 
 ROOT = Path(__file__).parent.parent
@@ -50,11 +50,6 @@ LINES = [
 IDS = [line.replace("./node.py ", "") for line, _ in LINES]
 
 
-def needs(program: str) -> None:
-    if shutil.which(program) is None:
-        pytest.skip(f"there is no {program}")
-
-
 def test_the_scripts_are_up_to_date() -> None:
     argv = [sys.executable, "-m", "docs.completion", "--check"]
     done = subprocess.run(argv, capture_output=True, text=True, cwd=ROOT)
@@ -63,7 +58,7 @@ def test_the_scripts_are_up_to_date() -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_scripts_are_the_shells_language(shell: str) -> None:
-    needs(shell)
+    needs.programs(shell)
     done = subprocess.run([shell, "-n", SCRIPTS / f"node.{shell}"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -77,7 +72,7 @@ SETUP = {
 @pytest.fixture(scope="module", params=SETUP)
 def shell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Terminal]:
     """A shell on a terminal, with the script read."""
-    needs(request.param)
+    needs.programs(request.param)
     argv = {"bash": ["bash", "--norc", "-i"], "zsh": ["zsh", "-f", "-i"]}[request.param]
     home = str(tmp_path_factory.mktemp("home"))
     terminal = Terminal(argv, {"HOME": home, "PS1": "$ ", "LC_ALL": "C.UTF-8", "PWD": str(ROOT)}, columns=100, rows=50)
@@ -101,7 +96,7 @@ def test_what_tab_makes_of_a_line(shell: Terminal, line: str, expected: str) -> 
 
 
 def test_what_fish_offers() -> None:
-    needs("fish")
+    needs.programs("fish")
     lines = [(line, expected) for line, expected in LINES if line != expected and "=si" not in line]
     asked = "; ".join(f'echo "> {line}"; complete -C "{line}"' for line, _ in lines)
     done = subprocess.run(

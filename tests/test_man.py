@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,14 +12,10 @@ from apps.registry import APPS
 from apps.settings import SETTINGS, TUNABLES
 from docs import commands
 from services import KINDS
+from tests import needs
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "node.1"
-
-
-def needs(program: str) -> None:
-    if shutil.which(program) is None:
-        pytest.skip(f"there is no {program}")
 
 
 def test_the_page_is_up_to_date() -> None:
@@ -30,7 +25,7 @@ def test_the_page_is_up_to_date() -> None:
 
 
 def test_it_is_roff_without_a_fault() -> None:
-    needs("groff")
+    needs.programs("groff")
     done = subprocess.run(["groff", "-man", "-ww", "-b", "-z", "-Tutf8", PAGE], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -38,7 +33,7 @@ def test_it_is_roff_without_a_fault() -> None:
 @pytest.fixture(scope="module")
 def shown() -> str:
     """The page as man shows it, in lines that are long enough for everything."""
-    needs("man")
+    needs.programs("man")
     done = subprocess.run(
         ["man", "-l", "-P", "cat", PAGE],
         capture_output=True, text=True, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "MANWIDTH": "1000"},

@@ -24,12 +24,12 @@ from stack.engine import Engine
 from stack.resolver import Resolver
 from stack.socket import SocketModule
 from tests.hosts import Pair
+from tests.patience import PATIENCE
 from tests.shell.terminal import Terminal
 
 ROOT = Path(__file__).parents[2]
 NODE = [sys.executable, str(ROOT / "node.py"), "-q", "--link", "sim", "--set", "acd_probe_num=0"]
 TEN = random.Random(8).randbytes(10_000_000)
-PATIENCE = 20.0  # seconds
 
 
 class Near(NamedTuple):

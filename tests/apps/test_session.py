@@ -17,6 +17,7 @@ from apps.registry import APPS
 from apps.session import main
 from stack.trace import capture
 from stack.trace.capture import Captured
+from tests.patience import PATIENCE
 from tests.shell.terminal import Terminal
 
 ROOT = Path(__file__).parents[2]
@@ -192,7 +193,7 @@ def test_serve_until_ctrl_c_says_whom_it_served() -> None:
     assert program.stdout is not None
     lines = [program.stdout.readline() for _ in range(2)]
     program.send_signal(signal.SIGINT)
-    _, errors = program.communicate(timeout=20)
+    _, errors = program.communicate(timeout=PATIENCE)
     assert program.returncode == 130
     assert [line.split(":")[0] for line in lines] == ["echo on 7/tcp 7/udp", "http on 8080/tcp"]
     assert "  exposes nothing but your bandwidth" in errors
@@ -206,7 +207,7 @@ def test_ctrl_c_ends_ping_with_its_statistics_and_exit_code() -> None:
     for _ in range(3):
         program.stdout.readline()
     program.send_signal(signal.SIGINT)
-    out, errors = program.communicate(timeout=20)
+    out, errors = program.communicate(timeout=PATIENCE)
     assert (program.returncode, errors) == (0, "")
     assert "--- 192.168.1.1 ping statistics ---" in out
 
@@ -218,7 +219,7 @@ def test_ctrl_c_ends_a_script_with_130() -> None:
     assert program.stdout is not None
     assert program.stdout.readline() == "up\n"
     program.send_signal(signal.SIGINT)
-    assert program.communicate(timeout=20) == ("", "")
+    assert program.communicate(timeout=PATIENCE) == ("", "")
     assert program.returncode == 130
 
 

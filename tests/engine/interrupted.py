@@ -19,8 +19,8 @@ from stack.socket import SocketModule
 from stack.wire.drop import Drop
 from stack.wire.sequence import diff
 from tests.hosts import Pair
+from tests.patience import PATIENCE
 
-PATIENCE = 20.0
 CHUNK = bytes(100_000)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.engine.test_engine import best_p99
 from tests.hosts import Pair
+from tests.patience import PATIENCE
 
 
 class Flow:
@@ -33,7 +34,7 @@ class Flow:
     def __exit__(self, *exc: object) -> None:
         self.is_over = True
         for thread in self.threads:
-            thread.join(20)
+            thread.join(PATIENCE)
             assert not thread.is_alive()
 
     def _receive(self, listener: Any) -> None:

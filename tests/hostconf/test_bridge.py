@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.hostconf.sandbox import OUTSIDE, Sandbox, wait_for
+from tests.hostconf.sandbox import OUTSIDE, Sandbox
+from tests.patience import eventually
 
 pytestmark = pytest.mark.live
 
@@ -33,10 +34,10 @@ def test_host_station_and_world_reach_each_other(host: Sandbox) -> None:
 
 def test_up_twice_changes_nothing(host: Sandbox) -> None:
     host.ok("bridge", "up", "phy0")
-    once = host.snapshot()
+    once = host.settled()
     assert host.ok("bridge", "up", "phy0")[0] == "tap0 is up already, nothing to do"
     assert host.ok("bridge", "up")[0] == "tap0 is up already, nothing to do"
-    assert host.snapshot() == once
+    host.settles_as(once)
 
 
 def test_down_puts_all_back(host: Sandbox) -> None:
@@ -44,14 +45,14 @@ def test_down_puts_all_back(host: Sandbox) -> None:
     host.ok("bridge", "up", "phy0")
     assert host.snapshot() != before
     host.ok("bridge", "down", "phy0")
-    assert host.snapshot() == before
+    host.settles_as(before)
     assert host.can_ping(OUTSIDE) and host.can_ping("fd07::1")
 
 
 def test_lifetimes_go_on_running(host: Sandbox) -> None:
     host.sh("ip addr add 10.2.0.1/24 dev phy0 valid_lft 2 preferred_lft 1")
     host.ok("bridge", "up", "phy0")
-    wait_for(lambda: "10.2.0.1" not in host.addresses("br-tap0"))
+    assert eventually(lambda: "10.2.0.1" not in host.addresses("br-tap0"))
     said = host.ok("bridge", "down")
     assert "# 10.2.0.1/24 has run out meanwhile" in said
     lifetimes = {a["local"]: a["valid_life_time"] for a in host.link("phy0")["addr_info"]}
@@ -96,7 +97,7 @@ def test_the_tap_has_the_interface_s_mtu(host: Sandbox) -> None:
 
 def test_joins_a_bridge_that_is_there(host: Sandbox) -> None:
     host.sh("ip link add name br0 type bridge; ip link set dev phy0 master br0; ip link set dev br0 up")
-    wait_for(lambda: host.link("br0")["operstate"] == "UP")
+    assert eventually(lambda: host.link("br0")["operstate"] == "UP")
     before = host.settled()
     assert host.refuses("bridge", "up", "phy0").endswith("hostconf bridge up br0")
     assert [line for line in host.ok("bridge", "up", "br0") if line.startswith("+")] == [

@@ -44,7 +44,7 @@ class TestInASandbox:
         before = host.snapshot()
         done = host.run(*arguments, "dash", str(HOSTCONF), "doctor", check=False)
         assert (done.returncode, done.stderr) == (code, ""), done.stdout
-        assert host.snapshot() == before
+        host.settles_as(before)
         return table(done.stdout)
 
     def test_all_works(self, host: Sandbox) -> None:

@@ -70,9 +70,9 @@ def test_another_address(host: Sandbox, address: str, node: str) -> None:
 
 def test_up_twice_changes_nothing(host: Sandbox) -> None:
     host.ok("host", "up")
-    once = host.snapshot()
+    once = host.settled()
     assert host.ok("host", "up")[0] == "tap0 is up already, nothing to do"
-    assert host.snapshot() == once
+    host.settles_as(once)
 
 
 def test_up_mends_what_is_missing(host: Sandbox) -> None:
@@ -89,7 +89,7 @@ def test_down_leaves_no_trace(host: Sandbox) -> None:
     host.ok("host", "up")
     assert host.snapshot() != before
     assert host.ok("host", "down") == ["+ ip link del dev tap0"]
-    assert host.snapshot() == before
+    host.settles_as(before)
     assert host.ok("host", "down") == ["tap0 is not set up, nothing to undo"]
 
 
@@ -98,7 +98,7 @@ def test_down_of_what_is_gone_already(host: Sandbox) -> None:
     host.ok("host", "up")
     host.sh("ip link del dev tap0")
     assert host.ok("host", "down") == []
-    assert host.snapshot() == before
+    host.settles_as(before)
 
 
 def test_each_tap_has_a_set_up_of_its_own(host: Sandbox) -> None:
@@ -113,7 +113,7 @@ def test_status(host: Sandbox) -> None:
     before = host.snapshot()
     done = host.hostconf("host", "status")
     assert (done.returncode, done.stdout) == (1, "host: tap0 is not set up\n")
-    assert host.snapshot() == before
+    host.settles_as(before)
     host.ok("host", "up", SUDO_USER=host.user)
     said = host.ok("host", "status")
     assert said[0] == f"host: tap0 for {host.user}"

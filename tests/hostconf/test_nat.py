@@ -68,9 +68,9 @@ def test_forwards_for_its_two_interfaces_alone(host: Sandbox) -> None:
 
 def test_up_twice_changes_nothing(host: Sandbox) -> None:
     host.ok("nat", "up", "phy0")
-    once = host.snapshot()
+    once = host.settled()
     assert host.ok("nat", "up", "phy0")[0] == "tap0 is up already, nothing to do"
-    assert host.snapshot() == once
+    host.settles_as(once)
 
 
 @pytest.mark.parametrize("forwarding", ["0", "1"])
@@ -85,7 +85,7 @@ def test_down_puts_all_back(host: Sandbox, forwarding: str) -> None:
     )
     assert host.snapshot() != before
     host.ok("nat", "down")
-    assert host.snapshot() == before
+    host.settles_as(before)
 
 
 def test_where_the_host_forwards_already_others_go_on(host: Sandbox) -> None:
@@ -108,7 +108,7 @@ def test_the_last_of_two_puts_forwarding_back(host: Sandbox, first: str) -> None
     ).returncode == 0  # fmt: skip
     assert host.ok("nat", "status", "--tap", last)
     host.ok("nat", "down", "--tap", last)
-    assert host.snapshot() == before
+    host.settles_as(before)
 
 
 def test_status(host: Sandbox) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.hostconf.sandbox import HOSTCONF, Sandbox, commands, wait_for
+from tests.hostconf.sandbox import HOSTCONF, Sandbox, commands
+from tests.patience import eventually
 
 pytestmark = pytest.mark.live
 MODES = {"host": ["host", "up"], "bridge": ["bridge", "up", "phy0"], "nat": ["nat", "up", "phy0"]}
@@ -18,13 +19,13 @@ MODES = {"host": ["host", "up"], "bridge": ["bridge", "up", "phy0"], "nat": ["na
 def test_a_dry_run_prints_what_a_run_runs(host: Sandbox, mode: str) -> None:
     before = host.snapshot()
     said = host.ok(*MODES[mode], "--dry-run")
-    assert host.snapshot() == before
+    host.settles_as(before)
     assert commands(said) == commands(host.ok(*MODES[mode])) and len(commands(said)) == len(said)
-    between = host.snapshot()
+    between = host.settled()
     said = host.ok(mode, "down", "--dry-run")
-    assert host.snapshot() == between
+    host.settles_as(between)
     assert commands(said) == commands(host.ok(mode, "down"))
-    assert host.snapshot() == before
+    host.settles_as(before)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -115,7 +116,7 @@ def test_a_way_down_that_fails_can_be_gone_again(host: Sandbox, mode: str) -> No
         if step == 1:
             assert done.stderr.count("\n") == 1
         host.ok(mode, "down")
-        wait_for(lambda: _unordered(host) == before)
+        assert eventually(lambda: _unordered(host) == before)
         host.ok(*MODES[mode])
 
 

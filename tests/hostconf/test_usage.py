@@ -183,4 +183,4 @@ class TestInASandbox:
         assert done.returncode == 1
         assert f"(not root here? try: sudo {HOSTCONF} host down)" in done.stderr
         host.ok("host", "down")
-        assert host.snapshot() == before
+        host.settles_as(before)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostconf.sandbox import ROOT, Sandbox, program, wait_for
+from tests import needs
+from tests.hostconf.sandbox import ROOT, Sandbox, program
+from tests.patience import eventually
 
 pytestmark = pytest.mark.live
 
@@ -18,8 +19,7 @@ pytestmark = pytest.mark.live
 @pytest.fixture
 def dnsmasq(host: Sandbox, tmp_path: Path) -> Iterator[Path]:
     """A server at 10.7.0.1, in the world outside; its log."""
-    if shutil.which("dnsmasq", path="/usr/sbin:/usr/bin") is None:
-        pytest.skip("dnsmasq is not installed")
+    needs.programs("dnsmasq")
     log = tmp_path / "dnsmasq.log"
     log.touch()
     settings = [
@@ -31,7 +31,7 @@ def dnsmasq(host: Sandbox, tmp_path: Path) -> Iterator[Path]:
     server = subprocess.Popen(
         [*host.outside.enter(), program("dnsmasq"), *settings], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
     )
-    wait_for(lambda: "DHCP, IP range" in log.read_text() or server.poll() is not None)
+    assert eventually(lambda: "DHCP, IP range" in log.read_text() or server.poll() is not None)
     assert server.poll() is None, server.stderr and server.stderr.read()
     yield log
     server.terminate()

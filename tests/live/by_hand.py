@@ -11,10 +11,10 @@ from stack.interface import GSO_TCPV4, Interface, Offload
 from stack.link.device import Device
 from stack.wire import arp, ethernet, icmpv4, ipv4, tcp
 from stack.wire.address import MAC_BROADCAST, MAC_ZERO, parse_ip
+from tests.patience import PATIENCE
 
 OURS = parse_ip("192.168.1.3")
 PREFIXLEN = 24
-PATIENCE = 5.0  # seconds
 MSS = 1460
 
 Frame = tuple[bytes, Offload | None]

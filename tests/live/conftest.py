@@ -8,17 +8,16 @@ from collections.abc import Iterator
 import pytest
 
 from stack.link.kernel import TUN_PATH
-from stack.link.lab import Lab, LabUnavailable, open_lab
+from stack.link.lab import Lab, open_lab
+from tests import needs
 from tests.live.by_hand import OURS, PREFIXLEN
 
 VIAS = ["veth", "tap"] if os.access(TUN_PATH, os.R_OK | os.W_OK) else ["veth"]
 
 
 def start(via: str | None = None) -> Lab:
-    try:
+    with needs.lab():
         return open_lab(OURS, PREFIXLEN, via=via)
-    except LabUnavailable as e:
-        pytest.skip(str(e.strerror))
 
 
 @pytest.fixture(params=VIAS)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from apps.node import Node
-from stack.link.lab import LabUnavailable
+from tests import needs
 
 pytestmark = pytest.mark.live
 
@@ -41,10 +41,8 @@ print(digest.hexdigest())
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Node]:
-    try:
+    with needs.lab():
         made = Node("192.168.1.3/24", link="lab")
-    except LabUnavailable as e:
-        pytest.skip(str(e.strerror))
     with made as node:
         yield node
 

@@ -6,12 +6,10 @@ import json
 import os
 import random
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ from services import Services
 from stack.autoconf.lease import Known
 from stack.config import Config
 from stack.engine import Engine
-from stack.link.lab import Lab, LabUnavailable, open_lab
+from stack.link.lab import Lab, open_lab
 from stack.resolver import Resolver
 from stack.socket import SocketModule
 from stack.stack import Stack
@@ -30,22 +28,21 @@ from stack.wire import dns, dns_text
 from stack.wire.address import format_ip, parse_ip
 from stack.wire.dns import Question
 from stack.wire.name import parse_name
+from tests import needs
 from tests.live.conftest import VIAS
+from tests.patience import PATIENCE, eventually
 
 pytestmark = pytest.mark.live
 
 OURS = parse_ip("10.9.0.2")
-PATIENCE = 15.0  # seconds
 
 
 class Site:
     """A lab, a node on its link without an address, and what happened to its lease."""
 
     def __init__(self, files: Path, services: tuple[str, ...] = (), via: str | None = None) -> None:
-        try:
+        with needs.lab():
             self.lab: Lab = open_lab(OURS, 24, services=services, via=via)
-        except LabUnavailable as e:
-            pytest.skip(str(e.strerror))
         assert not self.lab.trouble, self.lab.trouble
         self.files = files
         self.engine = Engine(Stack(Config(random.Random(), os.urandom(16))))
@@ -71,8 +68,7 @@ class Site:
         self.lab.close()
 
     def popen(self, *argv: str, **options: Any) -> subprocess.Popen[str]:
-        if shutil.which(argv[0], path=os.environ["PATH"] + ":/usr/sbin:/sbin") is None:
-            pytest.skip(f"there is no {argv[0]} here")
+        needs.programs(argv[0])
         program = self.lab.popen(argv, text=True, **options)
         self.programs.append(program)
         return program
@@ -99,7 +95,7 @@ class Site:
     def release(self) -> None:
         with self.engine as engine:
             engine.stack.dhcp.release(self.interface, engine.now())
-        self.wait(lambda: self.engine.stack.dhcp.on(self.interface) is None, 2)
+        self.wait(lambda: self.engine.stack.dhcp.on(self.interface) is None)
 
     def take_address(self) -> None:
         with self.engine as engine:
@@ -118,7 +114,7 @@ class Dnsmasq:
             "--local=/lab/", "--address=/www.lab/10.9.0.80", f"--log-facility={self.log}",
             f"--dhcp-leasefile={site.files / name}.leases", *options,
         )  # fmt: skip
-        assert eventually(lambda: "started" in self.text(), 5), self.text()
+        assert eventually(lambda: "started" in self.text()), self.text()
 
     def text(self) -> str:
         return self.log.read_text() if self.log.exists() else ""
@@ -128,16 +124,7 @@ class Dnsmasq:
         return re.findall(r"DHCP(DISCOVER|OFFER|REQUEST|ACK|NAK|RELEASE|DECLINE)\(", self.text())
 
     def has_logged(self, *messages: str) -> bool:
-        return eventually(lambda: self.messages() == list(messages), 3)
-
-
-def eventually(condition: Callable[[], object], timeout: float) -> bool:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
+        return eventually(lambda: self.messages() == list(messages))
 
 
 @pytest.fixture
@@ -275,14 +262,14 @@ def test_udhcpc_gets_keeps_and_returns_an_address_of_ours(any_site: Site) -> Non
         return said.read_text().splitlines() if said.exists() else []
 
     given = "ip=10.9.0.100/24 router=10.9.0.2 dns=10.9.0.2 domain=lab mtu=1400 lease=3600 serverid=10.9.0.2"
-    assert eventually(lambda: f"bound {given}" in lines(), PATIENCE), lines()
+    assert eventually(lambda: f"bound {given}" in lines()), lines()
     assert re.fullmatch(r"1 lease \(10\.9\.0\.100 [0-9a-f:]{17} kernel\), 2 datagrams answered", service.counts())
     bound_at = service.pool.bound(0.0)[0].expires_at
     client.send_signal(signal.SIGUSR1)  # renew: a unicast from the address that it has
-    assert eventually(lambda: f"renew {given}" in lines(), PATIENCE), lines()
+    assert eventually(lambda: f"renew {given}" in lines()), lines()
     assert service.pool.bound(0.0)[0].expires_at > bound_at
     client.send_signal(signal.SIGUSR2)  # release
-    assert eventually(lambda: not service.pool.bound(site.engine.now()), PATIENCE), service
+    assert eventually(lambda: not service.pool.bound(site.engine.now())), service
     services.close()
 
 
@@ -324,7 +311,7 @@ def test_dig_shows_what_we_show(site: Site) -> None:
         "odd\\.dot\\;semi\\@at\\$dollar\\032space\\(paren.lab A", "www.lab A +norecurse", "big.lab A",
     ]  # fmt: skip
     for words in map(str.split, asked):
-        said = site.output("dig", "@10.9.0.2", "+tries=1", "+timeout=2", *words)
+        said = site.output("dig", "@10.9.0.2", "+tries=1", "+timeout=20", *words)
         theirs = re.search(r"(;; ->>HEADER<<-.*?, id: (\d+).*?)\n;; Query time", said, re.DOTALL)
         assert theirs is not None, said
         flags = dns.AD | (0 if "+norecurse" in words else dns.RD)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,27 +13,24 @@ import pytest
 
 from apps.dns import command
 from node import Node
-from stack.link.lab import LabUnavailable
-from tests.live.test_dhcp_dns import ZONE, eventually
+from tests import needs
+from tests.live.test_dhcp_dns import ZONE
+from tests.patience import PATIENCE, eventually
 
 pytestmark = pytest.mark.live
 KERNEL = "10.9.0.1"
-SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node with our dns service at 5353, whose lab runs dnsmasq at 54."""
-    for program in ("dig", "dnsmasq"):
-        if shutil.which(program, path=SYSTEM) is None:
-            pytest.skip(f"there is no {program} here")
+    needs.programs("dig", "dnsmasq")
     files = tmp_path_factory.mktemp("dns")
     (files / "lab.zone").write_text(ZONE)
-    try:
-        with Node("10.9.0.2/24", link="lab") as made:
-            yield from serving(made, files)
-    except LabUnavailable as e:
-        pytest.skip(str(e.strerror))
+    with needs.lab():
+        made = Node("10.9.0.2/24", link="lab")
+    with made:
+        yield from serving(made, files)
 
 
 def serving(node: Node, files: Path) -> Iterator[Node]:
@@ -48,19 +44,19 @@ def serving(node: Node, files: Path) -> Iterator[Node]:
          "--ptr-record=80.0.9.10.in-addr.arpa,www.lab"],
     )  # fmt: skip
     service = node.services.start("dns", 5353, setting=str(files / "lab.zone"))
-    assert eventually(lambda: log.exists() and "started" in log.read_text(), 10)
+    assert eventually(lambda: log.exists() and "started" in log.read_text())
     try:
         yield node
     finally:
         dnsmasq.terminate()
-        dnsmasq.wait(10)
+        dnsmasq.wait(PATIENCE)
     assert not service.loop.last_fault
 
 
 def theirs(node: Node, words: list[str]) -> tuple[int, str]:
     assert node.lab is not None
     dig = node.lab.popen(["dig", "+nocookie", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    out, _ = dig.communicate(timeout=30)
+    out, _ = dig.communicate(timeout=PATIENCE)
     return dig.returncode, out
 
 
@@ -98,7 +94,7 @@ OF_OURS = [
 def test_and_what_our_own_server_says(node: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """dig asks the node's server over the link; dns asks it over the node's own loopback."""
     for words in OF_OURS:
-        whole = ["@10.9.0.2", "-p", "5353", "+tries=1", "+timeout=3", *shlex.split(words)]
+        whole = ["@10.9.0.2", "-p", "5353", "+tries=1", "+timeout=20", *shlex.split(words)]
         code, out = theirs(node, whole)
         assert command(node, whole) == code == 0, words
         assert sorted(normal(capsys.readouterr().out).splitlines()) == sorted(normal(out).splitlines()), words

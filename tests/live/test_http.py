@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.web import KERNEL, NGINX, NODE, ROOT, TEN, Web, contents, eventually
+from tests.live.web import KERNEL, NGINX, NODE, ROOT, TEN, Web, contents
+from tests.patience import PATIENCE, eventually
 
 pytestmark = pytest.mark.live
 OURS = f"http://{NODE}:8080"
@@ -201,4 +202,4 @@ def test_the_program_on_the_kernel_s_sockets_says_what_it_exposes_and_logs(web: 
     assert re.fullmatch(NODE + r' - - \[.*\] "GET /ten\.bin HTTP/1\.1" 200 10000000\n', line)
     for stream in (program.stdin, program.stdout, program.stderr):
         stream.close()
-    assert program.wait(10) == 0
+    assert program.wait(PATIENCE) == 0

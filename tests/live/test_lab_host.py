@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from stack.link.lab import Lab, LabUnavailable, open_lab
 from tests.live.by_hand import OURS, PREFIXLEN
 from tests.live.conftest import start
+from tests.patience import PATIENCE, eventually
 
 pytestmark = pytest.mark.live
 
@@ -24,17 +24,8 @@ ROOT = Path(__file__).parents[2]
 
 def output(lab: Lab, *argv: str) -> str:
     done = lab.popen(argv, stdout=subprocess.PIPE, text=True)
-    said, _ = done.communicate(timeout=10)
+    said, _ = done.communicate(timeout=PATIENCE)
     return said
-
-
-def eventually(condition: Callable[[], object], timeout: float = 5.0) -> bool:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def processes_in(namespace: str) -> list[int]:
@@ -79,7 +70,7 @@ def test_a_command_starts_in_our_directory_with_our_environment(
     monkeypatch.setenv("SOMETHING", "of ours")
     assert output(any_lab, "sh", "-c", "pwd; echo $SOMETHING").splitlines() == [str(tmp_path), "of ours"]
     process = any_lab.popen(["env"], env={"PATH": "/usr/bin:/bin", "ONLY": "this"}, stdout=subprocess.PIPE, text=True)
-    said, _ = process.communicate(timeout=10)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert "ONLY=this" in said
     assert "SOMETHING" not in said
 
@@ -90,7 +81,7 @@ def test_a_signal_reaches_the_program_and_shows_in_its_return_code(any_lab: Lab,
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
-    assert process.wait(5) == -number
+    assert process.wait(PATIENCE) == -number
     assert eventually(lambda: "sleep" not in output(any_lab, "ps", "-A", "-o", "comm="))
     process.stdout.close()
 
@@ -101,7 +92,7 @@ def test_the_program_itself_gets_the_signal_once_and_may_handle_it(any_lab: Lab)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=5)[0] == "caught\n"
+    assert process.communicate(timeout=PATIENCE)[0] == "caught\n"
     assert process.returncode == 7
 
 
@@ -134,7 +125,7 @@ def test_tcpdump_sees_the_link(lab: Lab) -> None:
     while "listening on" not in (line := dump.stderr.readline()):
         assert line, "tcpdump did not start"
     assert lab.run("ping -c 1 -W 0.1 192.168.1.3 > /dev/null") == 1  # nobody is there, so it asks for the address
-    said, _ = dump.communicate(timeout=5)
+    said, _ = dump.communicate(timeout=PATIENCE)
     assert "who-has 192.168.1.3 tell 192.168.1.1" in said
 
 
@@ -193,7 +184,7 @@ def test_close_ends_everything_on_it(lab: Lab) -> None:
     assert lab.run("setsid sleep 1000 & sleep 1000 &") == 0
     assert len(processes_in(namespace)) >= 5
     lab.close()
-    assert process.wait(5) == -signal.SIGKILL
+    assert process.wait(PATIENCE) == -signal.SIGKILL
     process.stdout.close()
     assert processes_in(namespace) == []
     lab.close()
@@ -262,7 +253,7 @@ def test_ctrl_c_at_the_terminal_does_not_end_the_host() -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     os.killpg(process.pid, signal.SIGINT)
-    said, _ = process.communicate(timeout=10)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert said == "42 ('echo', 'http')\n"
 
 
@@ -284,7 +275,7 @@ def refusal(lab: Lab, prepare: str, **variables: str) -> str:
         stdout=subprocess.PIPE,
         text=True,
     )
-    said, _ = process.communicate(timeout=20)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert said.count("\n") == 1, said
     return said
@@ -309,7 +300,7 @@ def test_a_missing_program_is_named_with_its_package(
         open_lab(OURS, PREFIXLEN)
 
 
-def test_a_host_that_does_not_start_in_time_is_said_so_and_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_host_that_does_not_start_in_time_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     fake = tmp_path / "unshare"
     fake.write_text(f"#!/bin/sh\necho $$ >{pid}\nexec sleep 60\n")

@@ -14,6 +14,7 @@ from stack.interface import GSO_TCPV4
 from stack.link.lab import Lab
 from stack.wire import arp, icmpv4, ipv4
 from tests.live.by_hand import MSS, OURS, Connection, Station, icmp_of, ip_of
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.live
 
@@ -69,7 +70,7 @@ def test_the_host_pings_us(lab: Lab) -> None:
         taken = station.read(0.05)
         if taken is not None:
             station.answer(taken[0])
-    said, _ = ping.communicate(timeout=5)
+    said, _ = ping.communicate(timeout=PATIENCE)
     assert ping.returncode == 0, said
     assert "2 received" in said
 
@@ -84,7 +85,7 @@ def test_a_super_segment_of_64_kb_reaches_the_host_with_its_checksum_left_out(la
     assert process.stdout is not None
     assert process.stdout.readline().strip() == hashlib.sha256(payload).hexdigest()
     connection.reset()
-    process.wait(5)
+    process.wait(PATIENCE)
 
 
 def test_the_host_s_super_segments_arrive_whole_with_partial_checksums(lab: Lab) -> None:
@@ -112,7 +113,7 @@ def test_the_host_s_super_segments_arrive_whole_with_partial_checksums(lab: Lab)
     assert offload.gso_type == GSO_TCPV4
     assert MSS - 40 <= offload.gso_size <= MSS
     connection.reset()
-    process.wait(5)
+    process.wait(PATIENCE)
 
 
 def test_nothing_but_our_own_conversation_is_on_the_link(lab: Lab) -> None:
@@ -142,7 +143,7 @@ def test_the_queue_holds_what_the_limit_promises(lab: Lab) -> None:
     station = Station(lab.device, lab.peer)
     station.resolve()
     sender = lab.popen([sys.executable, "-I", "-S", "-c", send])
-    assert sender.wait(20) == 0
+    assert sender.wait(PATIENCE) == 0
     got = 0
     while (taken := station.read(0.3)) is not None:
         packet = ip_of(taken[0])

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.conftest import start
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.live
 
@@ -41,7 +42,7 @@ class Terminal:
             os.execv(argv[0], argv)
         self.text = ""
 
-    def expect(self, pattern: str, timeout: float = 10.0) -> str:
+    def expect(self, pattern: str, timeout: float = PATIENCE) -> str:
         """Read until `pattern` has appeared; what was read up to its end."""
         deadline = time.monotonic() + timeout
         while (found := re.search(pattern, self.text)) is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,25 +12,21 @@ from pathlib import Path
 import pytest
 
 from node import Node
-from stack.link.lab import LabUnavailable
+from tests import needs
+from tests.patience import PATIENCE
 from tests.shell.terminal import Terminal
 
 pytestmark = pytest.mark.live
 ROOT = Path(__file__).parents[2]
-SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ROWS, COLUMNS = 24, 90
 NUMBERS = count(11)
 
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    for program in ("rsh-redone-rlogin", "in.rlogind"):
-        if shutil.which(program, path=SYSTEM) is None:
-            pytest.skip(f"there is no {program} here")
-    try:
+    needs.programs("rsh-redone-rlogin", "in.rlogind")
+    with needs.lab():
         Node(link="lab").close()
-    except LabUnavailable as e:
-        pytest.skip(str(e.strerror))
     return tmp_path_factory.mktemp("state")
 
 
@@ -115,9 +110,9 @@ def test_one_shot_and_a_stranger(state: Path) -> None:
         node.services.start("login", setting="/bin/sh from 10.0.0.0/8")
         pipe = subprocess.PIPE
         stranger = node.lab.popen(["nc", "-p", "1000", "192.168.1.3", "513"], stdin=pipe, stdout=pipe)
-        assert stranger.communicate(b"\0a\0b\0c/9\0", timeout=20)[0] == b""
+        assert stranger.communicate(b"\0a\0b\0c/9\0", timeout=PATIENCE)[0] == b""
         node.services.stop("login")
         node.services.start("login", setting="/bin/sh from 192.168.1.0/24")
         anybody = node.lab.popen(["nc", "192.168.1.3", "513"], stdin=pipe, stdout=pipe)
-        said, _ = anybody.communicate(b"\0a\0b\0c/9\0", timeout=20)
+        said, _ = anybody.communicate(b"\0a\0b\0c/9\0", timeout=PATIENCE)
         assert said == b"\1login: a client has a port from 512 to 1023\r\n"

@@ -16,7 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from apps.nc import command, nc
-from tests.live.web import KERNEL, NODE, PATIENCE, TEN, Web, eventually
+from tests.live.web import KERNEL, NODE, TEN, Web
+from tests.patience import PATIENCE, eventually
 
 pytestmark = pytest.mark.live
 

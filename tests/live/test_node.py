@@ -6,7 +6,6 @@ import hashlib
 import http.client
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +18,8 @@ import pytest
 from apps.ping import command
 from node import Node
 from services.chargen import ROWS
-from stack.link.lab import LabUnavailable
+from tests import needs
+from tests.patience import PATIENCE, eventually
 
 pytestmark = pytest.mark.live
 ROOT = Path(__file__).parents[2]
@@ -27,10 +27,8 @@ NODE, KERNEL = "192.168.1.3", "192.168.1.1"
 
 
 def bring_up() -> Node:
-    try:
+    with needs.lab():
         return Node(f"{NODE}/24", link="lab")
-    except LabUnavailable as e:
-        pytest.skip(str(e.strerror))
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +46,7 @@ def node(shared: Node) -> Iterator[Node]:
 
 def begin(node: Node, *words: str) -> subprocess.Popen[bytes]:
     """Start a program on the kernel's host."""
-    if shutil.which(words[0]) is None:
-        pytest.skip(f"{words[0]} is not installed")
+    needs.programs(words[0])
     assert node.lab is not None
     pipe = subprocess.PIPE
     return node.lab.popen(words, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)
@@ -58,7 +55,7 @@ def begin(node: Node, *words: str) -> subprocess.Popen[bytes]:
 def there(node: Node, *words: str, data: bytes = b"") -> tuple[int, str]:
     """Run a program on the kernel's host: its exit code and everything it said."""
     process = begin(node, *words)
-    out, _ = process.communicate(data, timeout=20)
+    out, _ = process.communicate(data, timeout=PATIENCE)
     return process.returncode, out.decode()
 
 
@@ -96,7 +93,7 @@ def test_our_ping_and_the_kernel_s_say_the_same(
     their_ping = begin(node, "ping", *options.split(), theirs)
     code = command(node, [*options.split(), ours])
     captured = capfd.readouterr()
-    their_text = their_ping.communicate(timeout=20)[0].decode()
+    their_text = their_ping.communicate(timeout=PATIENCE)[0].decode()
     assert normal(captured.out + captured.err) == normal(their_text)
     assert code == their_ping.returncode
 
@@ -161,7 +158,7 @@ def test_what_was_sent_arrives_though_the_node_ends_at_once() -> None:
     sock.sendall(data)
     sock.close()
     node.end()  # all of the node but its lab, which shall have time to say what it got
-    out, _ = listener.communicate(timeout=20)
+    out, _ = listener.communicate(timeout=PATIENCE)
     assert out.split()[0].decode() == hashlib.sha256(data).hexdigest()
     node.close()
 
@@ -180,14 +177,9 @@ def run(*words: str, stdin: str | None = None, seconds: float = 30) -> subproces
     )
 
 
-def lab_or_skip(done: subprocess.CompletedProcess[str]) -> None:
-    if "no lab:" in done.stderr:
-        pytest.skip(done.stderr)
-
-
 def test_one_shot_ping_of_the_lab() -> None:
     done = run("192.168.1.3/24", "--link", "lab", "ping", "-c", "2", "-i", "0.2", KERNEL)
-    lab_or_skip(done)
+    needs.lab_in(done.stderr)
     assert done.returncode == 0
     assert "2 packets transmitted, 2 received, 0% packet loss" in done.stdout
     assert done.stderr == f"192.168.1.3/24 on lab: a Linux kernel of its own at {KERNEL}\n"
@@ -203,9 +195,8 @@ def test_serve_until_ctrl_c_and_everything_is_gone() -> None:
     helpers = children(program.pid)
     if program.poll() is None:
         program.send_signal(signal.SIGINT)
-    _, errors = program.communicate(timeout=20)
-    if "no lab:" in errors:
-        pytest.skip(errors)
+    _, errors = program.communicate(timeout=PATIENCE)
+    needs.lab_in(errors)
     assert [line.split(":")[0] for line in lines] == ["echo on 7/tcp 7/udp", "discard on 9/tcp 9/udp"]
     assert program.returncode == 130
     assert helpers and not any(Path(f"/proc/{pid}").exists() for pid in helpers)
@@ -241,14 +232,11 @@ def test_nothing_is_left_of_a_node_that_was_killed() -> None:
     )  # fmt: skip
     assert program.stdout is not None and program.stderr is not None
     if not program.stdout.readline():
-        pytest.skip(program.stderr.read())
+        needs.lab_in(program.stderr.read())
     helpers = children(program.pid)
     program.kill()
-    program.communicate(timeout=20)
-    deadline = time.monotonic() + 5
-    while any(Path(f"/proc/{pid}").exists() for pid in helpers) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert helpers and not any(Path(f"/proc/{pid}").exists() for pid in helpers)
+    program.communicate(timeout=PATIENCE)
+    assert helpers and eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in helpers))
 
 
 def children(pid: int) -> list[int]:

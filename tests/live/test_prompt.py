@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import needs
 from tests.shell.terminal import Terminal
 
 pytestmark = pytest.mark.live
@@ -37,8 +38,7 @@ def prompt(tmp_path: Path) -> Iterator[Terminal]:
     argv = [sys.executable, str(ROOT / "node.py"), "--link", "lab", "-q"]
     terminal = Terminal(argv, {"XDG_STATE_HOME": str(tmp_path), "NO_COLOR": "1", "FLOOD": flood}, columns=120, rows=40)
     terminal.until(lambda: terminal.has_ended() or terminal.is_waiting())
-    if "no lab:" in terminal.text():
-        pytest.skip(terminal.text())
+    needs.lab_in(terminal.text())
     yield terminal
     terminal.close()
 

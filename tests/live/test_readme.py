@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from node import Node
-from stack.link.lab import LabUnavailable, open_lab
+from stack.link.lab import open_lab
 from stack.wire.address import parse_ip
+from tests import needs
 from tests.shell.terminal import Terminal
 
 pytestmark = pytest.mark.live
@@ -58,10 +59,8 @@ def steps(lines: list[str], mark: str) -> list[tuple[str, list[str]]]:
 
 @pytest.fixture(autouse=True)
 def needs_a_lab() -> None:
-    try:
+    with needs.lab():
         open_lab(parse_ip("192.168.1.3"), 24, services=()).close()
-    except LabUnavailable as e:
-        pytest.skip(str(e.strerror))
 
 
 def argv(command: str) -> list[str]:

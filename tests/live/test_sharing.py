@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from apps.node import Node
-from stack.link.lab import LabUnavailable
+from tests import needs
 from tests.engine.test_engine import P99, best_p99
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.live, pytest.mark.alone]
 
@@ -32,10 +33,8 @@ with socket.create_server(("192.168.1.1", 0)) as listener:
 
 @pytest.fixture(scope="module")
 def node() -> Iterator[Node]:
-    try:
+    with needs.lab():
         made = Node("192.168.1.3/24", link="lab")
-    except LabUnavailable as e:
-        pytest.skip(str(e.strerror))
     with made as node:
         yield node
 
@@ -65,7 +64,7 @@ def test_p99_of_the_lock_is_under_five_milliseconds(node: Node, way: str) -> Non
         p99 = best_p99(node.engine)
     finally:
         is_over.set()
-        thread.join(20)
+        thread.join(PATIENCE)
         kernel.kill()
         kernel.wait()
         kernel.stdout.close()

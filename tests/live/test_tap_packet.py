@@ -13,6 +13,7 @@ import pytest
 from stack.link.kernel import TUN_PATH
 from stack.link.lab import Lab
 from tests.live import inside
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.live
 
@@ -29,7 +30,7 @@ def check(lab: Lab, name: str, *prefix: str) -> None:
     done = lab.popen(
         [*prefix, sys.executable, "-m", "tests.live.inside", name], cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
-    _, said = done.communicate(timeout=30)
+    _, said = done.communicate(timeout=PATIENCE)
     assert done.returncode == 0, said
 
 

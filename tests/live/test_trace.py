@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from node import Node
-from stack.link.lab import LabUnavailable
 from stack.trace.recording import entries
+from tests import needs
+from tests.patience import PATIENCE
 from tests.trace.clean import assert_clean, columns, tcpdump, tshark
 
 pytestmark = pytest.mark.live
@@ -25,20 +25,17 @@ def there(node: Node, command: str) -> str:
     """A shell command on the kernel's host: what it says."""
     assert node.lab is not None
     process = node.lab.popen(("sh", "-c", command), stdin=None, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    return process.communicate(timeout=20)[0].decode()
+    return process.communicate(timeout=PATIENCE)[0].decode()
 
 
 @pytest.fixture(scope="module")
 def captures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A directory with live.pcapng, ring.pcapng and ring.pcap: a ping, a page, a closed port each of TCP and UDP, a SYN
     that was resent, a neighbour that is not there."""
-    if shutil.which("curl") is None or shutil.which("nc") is None:
-        pytest.skip("curl or nc is not installed")
+    needs.programs("curl", "nc")
     path = tmp_path_factory.mktemp("captures")
-    try:
+    with needs.lab():
         node = Node(f"{NODE}/24", link="lab", arp_retrans_timer=0.1)
-    except LabUnavailable as e:
-        pytest.skip(str(e.strerror))
     with node, node.trace.write_to(path / "live.pcapng"):
         node.services.start("http")
         assert node.ping(KERNEL, count=1)
@@ -121,8 +118,7 @@ def test_what_other_tools_write_is_read(captures: Path, tmp_path: Path) -> None:
             ["tshark", "-r", "IN", "-F", "pcapng", "-w", "OUT"],
         )
     ):
-        if shutil.which(words[0]) is None:
-            pytest.skip(f"{words[0]} is not installed")
+        needs.programs(words[0])
         out = tmp_path / str(number)
         names = {"IN": str(captures / "ring.pcapng"), "OUT": str(out)}
         subprocess.run([names.get(word, word) for word in words], check=True, capture_output=True, timeout=30)
@@ -134,8 +130,7 @@ def test_what_other_tools_write_is_read(captures: Path, tmp_path: Path) -> None:
 
 def test_a_pipe_feeds_wireshark(tmp_path: Path) -> None:
     """`-w -`: from the first packet, while it runs; the reader that has enough ends nothing else."""
-    if shutil.which("tshark") is None:
-        pytest.skip("tshark is not installed")
+    needs.programs("tshark")
     program = (
         "import sys; from node import Node\n"
         "with Node(link='lab') as node, node.trace.write_to('-'):\n"
@@ -150,9 +145,8 @@ def test_a_pipe_feeds_wireshark(tmp_path: Path) -> None:
     )
     assert writer.stdout is not None
     writer.stdout.close()
-    _, said = writer.communicate(timeout=30)
-    if "LabUnavailable" in said:
-        pytest.skip(said.splitlines()[-1])
+    _, said = writer.communicate(timeout=PATIENCE)
+    needs.lab_in(said)
     lines = reader.stdout.splitlines()
     assert "ARP Probe" in lines[0] and len(lines) == 6
     assert (writer.returncode, said.splitlines()[-1]) == (0, "True")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import needs
 from tests.hostconf.sandbox import IS_ROOT, ROOT, Namespace
 
 pytestmark = pytest.mark.live
@@ -80,8 +80,7 @@ class Route:
 
 @pytest.fixture(scope="module")
 def route() -> Iterator[Route]:
-    if shutil.which("traceroute") is None:
-        pytest.skip("traceroute is not installed")
+    needs.programs("traceroute")
     if not IS_ROOT and subprocess.run(["unshare", "--user", "--map-root-user", "--net", "true"]).returncode:
         pytest.skip("namespaces are forbidden here")
     made = Route()

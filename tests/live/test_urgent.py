@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from node import Node
-from stack.link.lab import LabUnavailable
+from tests import needs
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.live
 
@@ -34,16 +35,14 @@ with socket.create_server(("", 9000)) as listener:
 
 
 def test_both_ways() -> None:
-    try:
+    with needs.lab():
         node = Node("192.168.1.3/24", link="lab")
-    except LabUnavailable as e:
-        pytest.skip(str(e.strerror))
     with node:
         assert node.lab is not None
         there = node.lab.popen([sys.executable, "-c", THERE], stdout=subprocess.PIPE, text=True)
         assert there.stdout is not None
         assert there.stdout.readline() == "ready\n"
-        with node.socket.create_connection(("192.168.1.1", 9000), 10) as sock:
+        with node.socket.create_connection(("192.168.1.1", 9000), PATIENCE) as sock:
             for word in (b"first!", b"second?"):
                 sock.sendall(word, node.socket.MSG_OOB)
                 assert there.stdout.readline() == f"{word[-1:]}\n"
@@ -58,12 +57,12 @@ def test_both_ways() -> None:
                 sock.recv(1, node.socket.MSG_OOB)
             assert caught.value.errno == errno.EINVAL
             sock.sendall(b".")
-        assert there.wait(10) == 0
+        assert there.wait(PATIENCE) == 0
 
 
 def await_urgent(node: Node, sock: Any) -> bytes:
     with node.engine as engine:
-        assert engine.wait(sock.exceptional, 10)
+        assert engine.wait(sock.exceptional, PATIENCE)
     data: bytes = sock.recv(10, node.socket.MSG_OOB)
     return data
 

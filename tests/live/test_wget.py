@@ -13,7 +13,8 @@ import pytest
 
 from apps.wget import command, wget
 from tests.apps.http_script import ANSWERS, BODY
-from tests.live.web import NGINX, SCRIPT, TEN, Web, contents, eventually
+from tests.live.web import NGINX, SCRIPT, TEN, Web, contents
+from tests.patience import PATIENCE, eventually
 
 pytestmark = pytest.mark.live
 
@@ -166,7 +167,7 @@ def test_nginx_is_stopped_halfway_and_the_part_goes_on(
         rf" - (Connection closed at byte {size}|Read error at byte {size}/10000000 .*)\. Giving up\.\n\n$", said
     )
     assert 500_000 < size < len(TEN) and part.read_bytes() == TEN[:size]
-    web.nginx.wait(10)
+    web.nginx.wait(PATIENCE)
     web.start_nginx()
     assert command(web.node, ["-c", f"{NGINX}/ten.bin"]) == 0
     assert part.read_bytes() == TEN

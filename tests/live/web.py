@@ -8,24 +8,19 @@ from __future__ import annotations
 import os
 import random
 import shlex
-import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
-
 from node import Node
-from stack.link.lab import LabUnavailable
+from tests import needs
+from tests.patience import PATIENCE, eventually
 
 ROOT = Path(__file__).parents[2]
 NODE, KERNEL = "192.168.1.3", "192.168.1.1"
 SCRIPT, NGINX = f"http://{KERNEL}:8080", f"http://{KERNEL}:8081"
-PATIENCE = 30.0  # seconds
-PATHS = os.environ["PATH"] + ":/usr/sbin:/sbin"
 TEN = random.Random(1).randbytes(10_000_000)
 
 CONFIG = """
@@ -64,10 +59,8 @@ class Web:
     """`site` is a directory that nginx serves; `files` another, for whatever a test needs."""
 
     def __init__(self, files: Path) -> None:
-        try:
+        with needs.lab():
             self.node = Node(f"{NODE}/24", link="lab")
-        except LabUnavailable as e:
-            pytest.skip(str(e.strerror))
         self.files = files
         self.site = files / "site"
         (self.site / "dir").mkdir(parents=True)
@@ -91,9 +84,9 @@ class Web:
 
     def popen(self, *argv: str, **options: Any) -> subprocess.Popen[Any]:
         """Start a program on the kernel's host, to be ended with us."""
-        need(argv[0])
+        needs.programs(argv[0])
         assert self.node.lab is not None
-        options["env"] = {**os.environ, "PATH": PATHS}
+        options["env"] = {**os.environ, "PATH": needs.PATHS}
         program = self.node.lab.popen(argv, **options)
         self.programs.append(program)
         return program
@@ -124,7 +117,7 @@ class Web:
         self._batches += 1
         lines = []
         for number, (name, words) in enumerate(cases.items()):
-            need(words[0])
+            needs.programs(words[0])
             directory = self.files / f"there{self._batches}.{number}"
             (directory / "w").mkdir(parents=True)
             prepare(name, directory / "w")
@@ -139,20 +132,6 @@ class Web:
             found[name] = Done(int((directory / "code").read_text()), out, err)
             self.places[name] = directory / "w"
         return found
-
-
-def need(program: str) -> None:
-    if shutil.which(program, path=PATHS) is None:
-        pytest.skip(f"there is no {program} here")
-
-
-def eventually(condition: Callable[[], object], timeout: float = 10.0) -> bool:
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def contents(directory: Path) -> dict[str, bytes]:

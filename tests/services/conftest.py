@@ -15,8 +15,7 @@ import pytest
 from services import Services
 from stack.sim import World
 from stack.socket import SocketModule
-
-PATIENCE = 20.0  # seconds a blocking call may take before it is a failure
+from tests.patience import PATIENCE
 
 
 class Place:

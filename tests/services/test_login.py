@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,8 +21,8 @@ from stack.socket import SocketModule
 from stack.wire import rlogin
 from stack.wire.rlogin import Hello, WindowSize, emit_hello, emit_size
 from tests.hosts import Pair
+from tests.patience import PATIENCE, eventually
 
-PATIENCE = 10.0  # seconds
 HELLO = emit_hello(Hello("me", "you", "vt100", "9600"))
 
 
@@ -101,15 +101,6 @@ def rest(sock: Any) -> bytes:
     while part := sock.recv(65536):
         got += part
     return got
-
-
-def eventually(condition: Callable[[], object]) -> bool:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def is_gone(pid: int) -> bool:

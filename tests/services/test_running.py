@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from services import KINDS, parse_name, serve
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 
@@ -157,7 +158,7 @@ def test_services_as_a_program_end_with_their_standard_input() -> None:
         sock.sendall(b"over there")
         assert (name, sock.recv(100)) == ("echo", b"over there")
     program.stdin.close()
-    assert program.wait(10) == 0
+    assert program.wait(PATIENCE) == 0
     program.stdout.close()
     wrong = subprocess.run([sys.executable, "-m", "services", "ecko"], cwd=ROOT, capture_output=True, text=True)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)

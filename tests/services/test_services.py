@@ -10,6 +10,7 @@ import pytest
 
 from services.chargen import ROWS
 from services.service import RECEIVE
+from tests.patience import PATIENCE
 
 KILOBYTE = bytes(range(256)) * 4
 
@@ -66,7 +67,7 @@ def test_echo_stops_reading_from_a_client_that_does_not_read(place: Any) -> None
                 assert receive(other, 12) == b"still there?"
     (client,) = [c for c in echo.clients if c.received > RECEIVE]
     assert len(client.pending) <= RECEIVE
-    sock.settimeout(20)
+    sock.settimeout(PATIENCE)
     sock.shutdown(place.socket.SHUT_WR)
     assert len(receive_all(sock)) == sent
 

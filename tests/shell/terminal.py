@@ -16,6 +16,8 @@ import termios
 import time
 from collections.abc import Callable
 
+from tests.patience import PATIENCE
+
 ESCAPE = re.compile(r"\x1b(?:\[([?>=]?)([0-9;]*)([A-Za-z@`])|\](?:[^\x07\x1b]*)(?:\x07|\x1b\\)|([=>78cM]))")
 TOOLBAR = re.compile(r"\w+ [\d./, ]+  rx ")
 PARTIAL = re.compile(r"\x1b(?:\[[?>=]?[0-9;]*|\][^\x07\x1b]*\x1b?)?\Z")
@@ -159,7 +161,7 @@ class Terminal:
     def text(self) -> str:
         return "\n".join(self.screen.lines())
 
-    def expect(self, pattern: str, seconds: float = 15.0) -> re.Match[str]:
+    def expect(self, pattern: str, seconds: float = PATIENCE) -> re.Match[str]:
         """Wait until the screen has `pattern`, a regular expression by lines; AssertionError with the screen if not."""
         compiled = re.compile(pattern, re.MULTILINE)
         deadline = time.monotonic() + seconds
@@ -185,13 +187,13 @@ class Terminal:
         is_empty = "".join(screen.cells[screen.y]).rstrip() == ">>>" and screen.x == len(">>> ")
         return is_empty and any(under) and not any(line for line in under[:-1] if not TOOLBAR.match(line))
 
-    def until(self, condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    def until(self, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline and not self.has_ended(), f"waited in vain:\n{self.text()}"
             self.read(0.05)
 
-    def ask(self, *lines: str, seconds: float = 15.0) -> list[str]:
+    def ask(self, *lines: str, seconds: float = PATIENCE) -> list[str]:
         """Type lines at the empty prompt; what is printed until the next one."""
         self.until(self.is_waiting)
         asked = self.prompts()[-1]
@@ -216,7 +218,7 @@ class Terminal:
                 self.code = os.waitstatus_to_exitcode(status)
         return self.code is not None
 
-    def wait(self, seconds: float = 15.0) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """The exit code, once it has ended."""
         deadline = time.monotonic() + seconds
         while not self.has_ended():

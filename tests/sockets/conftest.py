@@ -16,8 +16,7 @@ import pytest
 from stack.sim import World
 from stack.socket import SocketModule
 from tests.hosts import Pair, engine
-
-PATIENCE = 10.0  # seconds a call may block before it is a failure
+from tests.patience import PATIENCE
 
 
 class Failing(threading.Thread):

@@ -7,7 +7,8 @@ import struct
 
 import pytest
 
-from tests.sockets.conftest import PATIENCE, Net
+from tests.patience import PATIENCE
+from tests.sockets.conftest import Net
 from tests.sockets.test_stream import errno_of, until
 
 

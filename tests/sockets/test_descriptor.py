@@ -16,8 +16,7 @@ import pytest
 from stack.sim import World
 from stack.socket import SocketModule
 from tests.hosts import Pair
-
-PATIENCE = 5.0
+from tests.patience import PATIENCE
 
 
 @pytest.fixture

@@ -18,10 +18,9 @@ from apps.node import Node
 from stack.sim import World
 from stack.socket import SocketModule
 from tests.hosts import Pair
+from tests.patience import PATIENCE
 from tests.sockets.test_descriptor import connected
 from tests.sockets.test_stream import errno_of
-
-PATIENCE = 5.0
 
 
 class Waiting:

@@ -11,7 +11,8 @@ import pytest
 from stack.sim import World
 from stack.socket import SocketModule
 from tests.hosts import Pair
-from tests.sockets.conftest import PATIENCE, Net
+from tests.patience import PATIENCE
+from tests.sockets.conftest import Net
 from tests.sockets.test_descriptor import connected
 from tests.sockets.test_stream import errno_of, until
 

@@ -18,6 +18,7 @@ from stack.sim import World
 from stack.socket import SocketModule
 from tests.hosts import Pair
 from tests.hosts import engine as new_engine
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -34,7 +35,7 @@ def test_dropping_a_socket_closes_it_and_warns() -> None:
     with Pair() as pair, pair.b.create_server(("", 1)) as listener:
         client: Any = pair.a.create_connection(("10.0.0.2", 1))
         server = listener.accept()[0]
-        server.settimeout(5)
+        server.settimeout(PATIENCE)
         with pytest.warns(ResourceWarning, match=r"unclosed <stack\.socket\.socket family=2, .*raddr=\('10"):
             del client
         assert server.recv(1) == b"", "without anybody entering the engine again"
@@ -67,7 +68,7 @@ def test_a_finalizer_of_the_collector_inside_the_lock() -> None:
         with pair.b.create_server(("", 1)) as listener:
             sock = pair.a.create_connection(("10.0.0.2", 1))
             server = listener.accept()[0]
-        server.settimeout(5)
+        server.settimeout(PATIENCE)
         file = sock.makefile("wb")
         sock.close()
         knot: Any = Knot(file)
@@ -94,7 +95,7 @@ def test_a_finalizer_that_closes_somebody_elses_socket() -> None:
         with pair.b.create_server(("", 1)) as listener:
             sock = pair.a.create_connection(("10.0.0.2", 1))
             server = listener.accept()[0]
-        server.settimeout(5)
+        server.settimeout(PATIENCE)
         knot: Any = Knot(Owner(sock))
         del knot
         gc.collect()
@@ -107,7 +108,7 @@ def test_closing_while_holding_the_core() -> None:
     with Pair() as pair, pair.b.create_server(("", 1)) as listener:
         sock = pair.a.create_connection(("10.0.0.2", 1))
         server = listener.accept()[0]
-        server.settimeout(5)
+        server.settimeout(PATIENCE)
         with pair.engines[0]:
             sock.close()
             assert not sock.port.is_closed, "not before the hold is over"
@@ -211,12 +212,12 @@ def test_closing_wakes_whoever_is_blocked() -> None:
         listener = pair.b.create_server(("", 1))
         thread = blocked(listener.accept)
         listener.close()
-        thread.join(5)
+        thread.join(PATIENCE)
         assert [type(e) for e in found] == [OSError] and found[0].strerror == "Bad file descriptor"
         sock = pair.a.socket(pair.a.AF_INET, pair.a.SOCK_DGRAM)
         thread = blocked(lambda: sock.recv(1))
         pair.engines[0].close()
-        thread.join(5)
+        thread.join(PATIENCE)
         assert found[1].strerror == "Network is down"
         sock.close()
         with pytest.raises(OSError, match="Network is down"):

@@ -10,7 +10,8 @@ import pytest
 
 from stack.sim import World
 from stack.socket import SocketModule
-from tests.sockets.conftest import PATIENCE, Net
+from tests.patience import PATIENCE
+from tests.sockets.conftest import Net
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 

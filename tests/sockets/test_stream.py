@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.sockets.conftest import PATIENCE, Net
+from tests.patience import PATIENCE
+from tests.sockets.conftest import Net
 
 
 def errno_of(call: Any, *args: Any) -> int:

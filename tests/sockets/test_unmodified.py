@@ -14,6 +14,7 @@ import pytest
 from stack.sim import World
 from stack.socket import SocketModule
 from tests.hosts import Pair
+from tests.patience import PATIENCE
 
 FRESH = ("socketserver", "http.client", "http.server", "urllib.request", "xmlrpc.client", "xmlrpc.server", "ftplib")
 BODY = hashlib.sha256(b"seed").digest() * (10 * (1 << 20) // 32)  # 10 MB
@@ -102,7 +103,7 @@ def test_http_in_real_time(kind: str) -> None:
         thread.start()
         fetch(fresh(pair.a))
         httpd.shutdown()
-        thread.join(10)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
         httpd.server_close()
 
@@ -120,11 +121,11 @@ def test_datagrams_and_threads_of_socketserver() -> None:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         with pair.a.socket(pair.a.AF_INET, pair.a.SOCK_DGRAM) as sock:
-            sock.settimeout(10)
+            sock.settimeout(PATIENCE)
             sock.sendto(b"hello", ("10.0.0.2", 7))
             assert sock.recv(100) == b"HELLO"
         server.shutdown()
-        thread.join(10)
+        thread.join(PATIENCE)
         server.server_close()
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from stack.sim import World
 from stack.socket import SocketModule
+from tests.patience import PATIENCE
 from tests.sockets.conftest import Net
 from tests.sockets.test_stream import errno_of, until
 
@@ -135,7 +136,7 @@ def test_the_last_byte_of_all_is_urgent_and_not_of_each_part(room: int) -> None:
         here, there = (SocketModule(world.host(f"10.0.0.{n}/24", tcp_sndbuf=room)) for n in (1, 2))
         with there.create_server(("", 7)) as listener, here.create_connection(("10.0.0.2", 7)) as client:
             server = listener.accept()[0]
-            server.settimeout(10)
+            server.settimeout(PATIENCE)
             task = world.spawn(client.sendall, data, here.MSG_OOB)
             got = b""
             while len(got) < len(data) - 1:

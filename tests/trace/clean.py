@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests import needs
 
 QUIET = {"HOME": "/nonexistent", "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TZ": "UTC"}
 
 
 def tshark(capture: str | os.PathLike[str], *options: str) -> list[str]:
     """The lines that `tshark -n -r capture` prints with these options; whatever it complains of fails the test."""
-    if shutil.which("tshark") is None:
-        pytest.skip("tshark is not installed")
+    needs.programs("tshark")
     command = ["tshark", "-n", "-r", os.fspath(capture), *options]
     done = subprocess.run(command, env=QUIET, capture_output=True, text=True, timeout=30)
     complaints = [line for line in done.stderr.splitlines() if line and not line.startswith("Running as user")]
@@ -41,8 +39,7 @@ def assert_clean(capture: str | os.PathLike[str]) -> int:
 
 def tcpdump(capture: Path, *words: str) -> list[str]:
     """The lines that `tcpdump -n -r capture` prints."""
-    if shutil.which("tcpdump") is None:
-        pytest.skip("tcpdump is not installed")
+    needs.programs("tcpdump")
     command = ["tcpdump", "-n", "-r", capture, *words]
     done = subprocess.run(command, env=QUIET, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr

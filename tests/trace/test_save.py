@@ -16,6 +16,7 @@ from stack.trace.live import LiveCapture
 from stack.trace.recorder import Recorder
 from stack.trace.trace import Trace
 from stack.wire.drop import Drop
+from tests.patience import PATIENCE
 from tests.trace.clean import assert_clean, columns
 from tests.trace.frames import MAC_B, TAP, arp_frame, conversation, record, tcp_frame, udp_frame
 from tests.wire.samples import A, B
@@ -147,7 +148,7 @@ class Slow(io.BytesIO):
 
     def write(self, data):
         self.entered.set()
-        assert self.go.wait(10)
+        assert self.go.wait(PATIENCE)
         return super().write(data)
 
 
@@ -227,7 +228,7 @@ def test_a_reader_that_stops_holds_up_nobody_and_the_capture_says_what_it_lost(m
     recorder, file = Recorder(), Slow()
     capture = LiveCapture(recorder, file, limit=50 * 400)
     record(recorder, UDP, 0.0)
-    assert file.entered.wait(10)
+    assert file.entered.wait(PATIENCE)
     for i in range(1, 1000):
         record(recorder, UDP, float(i))  # would never end if it waited for the file
     assert capture.lost > 900
@@ -251,7 +252,7 @@ def test_a_closed_pipe_ends_it_quietly(recorder, written):
     with os.fdopen(write_end, "wb", buffering=0) as file:
         capture = LiveCapture(recorder, file, say=written.append)
         record(recorder, UDP)
-        capture._thread.join(10)
+        capture._thread.join(PATIENCE)
         assert not capture._thread.is_alive() and recorder.takers == ()
         record(recorder, UDP)
         assert (capture.close().error, written) == ("", [])
@@ -260,7 +261,7 @@ def test_a_closed_pipe_ends_it_quietly(recorder, written):
 def test_a_disk_that_fills_ends_it_with_one_line(recorder, written):
     capture = LiveCapture(recorder, "/dev/full", say=written.append)
     record(recorder, UDP)
-    capture._thread.join(10)
+    capture._thread.join(PATIENCE)
     assert written == ["cannot write /dev/full: No space left on device; the capture has ended after 0 frames\n"]
     assert "No space left" in capture.close().error and recorder.takers == ()
 
@@ -275,7 +276,7 @@ def test_a_disk_that_fills_ends_it_with_one_line(recorder, written):
 def test_a_function_that_fails_ends_it_with_one_line(recorder, written, test, said):
     capture = LiveCapture(recorder, io.BytesIO(), test=test, say=written.append)
     record(recorder, UDP)
-    capture._thread.join(10)
+    capture._thread.join(PATIENCE)
     assert written[0].startswith(f"a file: {said}; the capture")
     record(recorder, UDP)
 
