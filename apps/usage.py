@@ -22,6 +22,13 @@ class UsageError(Exception):
         self.shows_usage = shows_usage
 
 
+class AppError(OSError):
+    """Why an app came to nothing: an errno, or None if there is none, and one line, which is its text."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, after what there was to say about it has been printed."""
 
@@ -52,6 +59,11 @@ def number(option: str, text: str, kind: Callable[[str], Number]) -> Number:
         return kind(text)
     except ValueError:
         raise UsageError(f"{option}: invalid argument: '{text}'") from None
+
+
+def in_words(error: Exception) -> str:
+    """An error in words, without the number with which an OSError's text begins."""
+    return str(getattr(error, "strerror", None) or error)
 
 
 def complain(name: str, error: UsageError, usage: str) -> None:

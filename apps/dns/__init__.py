@@ -15,7 +15,7 @@ from apps.dns.query import NameFault, Query, legal_name, parse, reversed_name
 from apps.dns.report import TRUNCATED, Json, Report, Text
 from apps.host import Host, current_host
 from apps.registry import App, register
-from apps.usage import UsageError, complain
+from apps.usage import AppError, UsageError, complain, in_words
 from stack.port import Endpoint
 from stack.resolver import NoReply, Reply
 from stack.wire import dns as wire
@@ -98,11 +98,8 @@ class DnsResult:
         return f"<dns {self.name} {self.type}: {f'{self.status}, {what}' if self.status else 'no reply'}>"
 
 
-class DnsError(OSError):
+class DnsError(AppError):
     """There is nobody to be asked. The text is one line."""
-
-    def __str__(self) -> str:
-        return str(self.strerror)
 
 
 def dns(
@@ -166,8 +163,7 @@ def _servers(query: Query, node: Host) -> list[Endpoint]:
     try:
         address = node.socket.gethostbyname(query.server)
     except (OSError, UnicodeError) as e:
-        words = getattr(e, "strerror", None) or str(e)
-        raise DnsError(0, f"couldn't get address for '{query.server}': {words}") from None
+        raise DnsError(0, f"couldn't get address for '{query.server}': {in_words(e)}") from None
     return [Endpoint(parse_ip(address), query.port)]
 
 

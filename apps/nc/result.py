@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from apps.usage import AppError
+
 MAX_SECONDS = 86400 * 365
 
 
@@ -97,11 +99,11 @@ class NcResult:
         return f"<nc {who or 'nobody'}: {self.sent} bytes sent, {self.received_bytes} received{why}>"
 
 
-class NcError(OSError):
+class NcError(AppError):
     """It cannot go on. The text is netcat's own, without its name, in one line whatever the words were."""
 
     def __str__(self) -> str:
-        return one_line(str(self.strerror))
+        return one_line(super().__str__())
 
 
 def one_line(text: str) -> str:

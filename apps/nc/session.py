@@ -19,6 +19,7 @@ from apps.nc.relay import Manners, Relay
 from apps.nc.report import Report
 from apps.nc.result import Attempt, NcError, NcResult, Options
 from apps.nc.source import Source
+from apps.usage import in_words
 
 Comers = Generator[tuple[Any, tuple[str, int] | None], None, None]  # a socket and who is at its other end
 
@@ -247,4 +248,4 @@ def _words(error: Exception) -> str:
     number = getattr(error, "errno", None)
     if isinstance(error, OSError) and number is not None and number in errno.errorcode:
         return os.strerror(number)
-    return str(getattr(error, "strerror", None) or error)
+    return in_words(error)

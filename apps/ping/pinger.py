@@ -15,6 +15,7 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 from apps.host import Host
+from apps.usage import AppError, in_words
 from stack.wire import icmpv4, ipv4
 from stack.wire.address import format_ip
 from stack.wire.drop import WireError
@@ -145,11 +146,8 @@ class PingResult:
         return f"<ping {self.host}: {self.received} of {self.transmitted} answered{average}>"
 
 
-class PingError(OSError):
+class PingError(AppError):
     """Nothing could be sent. The text is ping's own, without its name."""
-
-    def __str__(self) -> str:
-        return str(self.strerror)
 
 
 class Pinger:
@@ -187,7 +185,7 @@ class Pinger:
         try:
             found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_DGRAM, 0, socket.AI_CANONNAME)
         except (OSError, UnicodeError) as e:
-            raise PingError(getattr(e, "errno", None), f"{host}: {getattr(e, 'strerror', None) or e}") from None
+            raise PingError(getattr(e, "errno", None), f"{host}: {in_words(e)}") from None
         _, _, _, name, (address, _) = found[0]
         return name or host, address
 

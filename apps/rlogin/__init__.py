@@ -15,7 +15,7 @@ from typing import Any
 from apps.host import Host, current_host
 from apps.registry import App, register
 from apps.rlogin.session import Session
-from apps.usage import UsageError, complain, number, split
+from apps.usage import AppError, UsageError, complain, in_words, number, split
 from stack.wire.rlogin import HIGH_PORT, LOW_PORT, PORT, Hello
 
 USAGE = """\
@@ -44,11 +44,8 @@ class RloginResult:
         return f"<rlogin {self.user}@{self.host}: {self.received:,} bytes received, {self.sent:,} sent>"
 
 
-class RloginError(OSError):
+class RloginError(AppError):
     """There was no session, or it broke off. The text is one line."""
-
-    def __str__(self) -> str:
-        return str(self.strerror)
 
 
 def rlogin(host: str, user: str | None = None, port: int = PORT, node: Host | None = None) -> RloginResult:
@@ -91,7 +88,7 @@ def connect(node: Host, host: str, port: int) -> Any:
     try:
         address = socket.gethostbyname(host)
     except (OSError, UnicodeError) as e:
-        raise RloginError(getattr(e, "errno", None), f"{host}: {getattr(e, 'strerror', None) or e}") from None
+        raise RloginError(getattr(e, "errno", None), f"{host}: {in_words(e)}") from None
     for local in range(HIGH_PORT, LOW_PORT - 1, -1):
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:

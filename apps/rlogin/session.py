@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from apps.host import Host
+from apps.usage import AppError
 from stack.wire import rlogin
 from stack.wire.rlogin import Hello, WindowSize, emit_hello, emit_size
 
@@ -37,11 +38,8 @@ class Keyboard(Protocol):
         """Whether Ctrl-S and Ctrl-Q are acted on here or are keys like others."""
 
 
-class Refused(OSError):
+class Refused(AppError):
     """The server has answered, but with words. They are the text."""
-
-    def __str__(self) -> str:
-        return str(self.strerror)
 
 
 class Escapes:

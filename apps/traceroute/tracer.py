@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from apps.address_names import Names
 from apps.host import Host
+from apps.usage import AppError, in_words
 from stack.wire import icmpv4, ipv4, udp
 from stack.wire.address import format_ip
 from stack.wire.drop import WireError
@@ -142,11 +143,8 @@ class TraceResult:
         return f"<traceroute {self.host}: {end}>"
 
 
-class TraceError(OSError):
+class TraceError(AppError):
     """Nothing could be sent. The text is traceroute's own."""
-
-    def __str__(self) -> str:
-        return str(self.strerror)
 
 
 class Tracer:
@@ -174,7 +172,7 @@ class Tracer:
         try:
             address: str = self.node.socket.gethostbyname(host)
         except (OSError, UnicodeError) as e:
-            raise TraceError(getattr(e, "errno", None), f"{host}: {getattr(e, 'strerror', None) or e}") from None
+            raise TraceError(getattr(e, "errno", None), f"{host}: {in_words(e)}") from None
         return address
 
     def open(self) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from apps.host import Host
+from apps.usage import in_words
 from apps.wget.body import EndedEarly, Framing, ProtocolError, framing, read_body
 from apps.wget.connection import Connection
 from apps.wget.file import Destination
@@ -346,8 +347,8 @@ class Attempt:
         return Failure(f"Cannot write to ‘{self.destination.shown}’ ({error.strerror}).", FILE)
 
 
-def words(error: BaseException) -> str:
+def words(error: Exception) -> str:
     """An error in the words of the C library, which Python's timeouts have not."""
     if isinstance(error, TimeoutError):
         return "Connection timed out"
-    return str(getattr(error, "strerror", None) or error)
+    return in_words(error)
