@@ -390,8 +390,12 @@ class Engine(Hold):
         """The device has room again, or says so: write what waited, in order."""
         link.retry_at = NEVER
         before = len(link.queue)
-        while link.queue and self._offer(link, link.queue[0], now):
-            link.queued -= link.queue.popleft().size
+        while link.queue:
+            frame = link.queue.popleft()
+            if not self._offer(link, frame, now):
+                link.queue.appendleft(frame)
+                break
+            link.queued -= frame.size
         if not link.queue:
             self._watch(link, False)
         elif len(link.queue) == before:
@@ -409,11 +413,15 @@ class Engine(Hold):
         self._poke()
 
     def _lose(self, link: Link, error: OSError) -> None:
-        """The device is gone (deleted, unplugged): the interface is down from now on."""
+        """The device is gone (deleted, unplugged): the interface is down from now on; what waited for it is lost."""
         if self._links.pop(link.interface, None) is None:
             return
         self._forget(link.device)
-        self.stack.take_down(link.interface, error.strerror or str(error), self.now())
+        now = self.now()
+        self.stack.take_down(link.interface, error.strerror or str(error), now)
+        waiting, link.queue = link.queue, deque()
+        for frame in waiting:
+            self._drop(frame, Drop.INTERFACE_DOWN, now)
 
     def _drop(self, frame: OutFrame, reason: Drop, now: float) -> None:
         self.stack.drop(Dropped(reason, frame.interface, True), now)
