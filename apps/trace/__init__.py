@@ -67,16 +67,24 @@ class Options:
     is_json: bool = False
 
 
-def command(node: Any, arguments: list[str]) -> int:
-    """The command: its exit code. With a node, its trace's own dissectors read too."""
+def command(settings: object, arguments: list[str]) -> int:
+    """The command: its exit code. What the settings say of a node's trace is none of a file's."""
+    return _run(arguments, BUILT_IN)
+
+
+def typed(node: Any, arguments: list[str]) -> int:
+    """The command at the prompt, where the trace's own dissectors read too."""
+    return _run(arguments, node.trace.dissectors)
+
+
+def _run(arguments: list[str], dissectors: Dissectors) -> int:
     try:
         options = parse(arguments)
         if options is None:
             print(USAGE)
             return 0
         with open_capture(options.file) as file:
-            trace = getattr(node, "trace", None)
-            return _show(file, options, BUILT_IN if trace is None else trace.dissectors)
+            return _show(file, options, dissectors)
     except UsageError as e:
         complain("trace", e, USAGE)
         return 2
@@ -131,17 +139,17 @@ def _show(file: IO[bytes], options: Options, dissectors: Dissectors) -> int:
         picture.zero = start
 
     failed = ""
-    shown: list[int] = []
+    count = 0
     document = Document(sys.stdout.write, options.has_trees) if options.is_json else None
     try:
         packets = entries(read(file), begin)
         for entry in _ahead(_chosen(packets, options), picture, file, document is None and not options.has_trees):
-            shown.append(entry.number)
+            count += 1
             if document is not None:
                 document.add(entry, picture)
             elif options.has_trees:
                 tree = picture.tree(entry, limit=None if options.has_bytes else 0)
-                screen.print([tree] if len(shown) == 1 else [Text(), tree])
+                screen.print([tree] if count == 1 else [Text(), tree])
             else:
                 screen.print([picture.line(entry)])
     except CaptureError as e:
@@ -149,7 +157,7 @@ def _show(file: IO[bytes], options: Options, dissectors: Dissectors) -> int:
     if document is not None:
         document.end()
     sys.stdout.flush()
-    if not failed and options.frame is not None and not shown:
+    if not failed and options.frame is not None and not count:
         failed = f"there is no frame {options.frame}"
     if failed:
         print(f"trace: {options.file}: {failed}", file=sys.stderr)
@@ -184,5 +192,5 @@ def _failing(failure: CaptureError) -> Iterator[FileEntry]:
 
 
 register(
-    App("trace", None, command, "a capture file's packets: trace x.pcapng 'tcp port 80'", MANUAL, None, USAGE, False)
+    App("trace", None, command, "a capture file's packets: trace x.pcapng 'tcp port 80'", MANUAL, typed, USAGE, False)
 )

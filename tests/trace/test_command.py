@@ -8,11 +8,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from apps.trace import command
+from apps.trace import command, typed
 from stack.trace.capture import Captured, PcapngWriter
+from stack.trace.recorder import Recorder
+from stack.trace.trace import Trace
 from tests.trace.frames import conversation, udp_frame
 from tests.trace.payloads import question
 from tests.wire.samples import UDP_HELLO
@@ -167,3 +170,16 @@ def test_the_program_needs_no_node_and_reads_standard_input(capture):
     with os.fdopen(write_end, "wb") as closed:
         done = subprocess.run([*words[:-2], capture], stdout=closed, stderr=subprocess.PIPE, timeout=30)
     assert done.stderr == b"" and done.returncode == -13
+
+
+def test_what_a_node_would_show_of_its_own_is_none_of_a_file_s(capture):
+    words = [sys.executable, str(ROOT / "node.py"), "--trace=tcp", "trace", capture, "udp"]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+    assert (done.returncode, done.stdout.decode(), done.stderr) == (0, "".join(LINES.splitlines(True)[1:]), b"")
+
+
+def test_at_the_prompt_a_dissector_of_one_s_own_reads_too(capsys, capture):
+    node = SimpleNamespace(trace=Trace(Recorder()))
+    node.trace.dissector(lambda data: ("MINE", "hello"), port=40001)
+    assert typed(node, [capture, "udp port 40001"]) == 0
+    assert " MINE 43 hello [dropped" in capsys.readouterr().out
