@@ -9,7 +9,7 @@ import pytest
 
 from tests.patience import PATIENCE
 from tests.sockets.conftest import Net
-from tests.sockets.test_stream import errno_of, until
+from tests.sockets.outcome import errno_of, until
 
 
 def test_datagrams_keep_their_borders(net: Net) -> None:

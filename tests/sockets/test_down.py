@@ -19,8 +19,8 @@ from stack.sim import World
 from stack.socket import SocketModule
 from tests.hosts import Pair
 from tests.patience import PATIENCE
+from tests.sockets.outcome import errno_of
 from tests.sockets.test_descriptor import connected
-from tests.sockets.test_stream import errno_of
 
 
 class Waiting:

@@ -13,8 +13,8 @@ from stack.socket import SocketModule
 from tests.hosts import Pair
 from tests.patience import PATIENCE
 from tests.sockets.conftest import Net
+from tests.sockets.outcome import errno_of, until
 from tests.sockets.test_descriptor import connected
-from tests.sockets.test_stream import errno_of, until
 
 
 def test_the_connection_ends_with_the_last(net: Net) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.sockets.conftest import Net
-from tests.sockets.test_stream import errno_of
+from tests.sockets.outcome import errno_of
 
 
 def test_flags(net: Net) -> None:

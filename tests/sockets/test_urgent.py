@@ -14,7 +14,7 @@ from stack.sim import World
 from stack.socket import SocketModule
 from tests.patience import PATIENCE
 from tests.sockets.conftest import Net
-from tests.sockets.test_stream import errno_of, until
+from tests.sockets.outcome import errno_of, until
 
 SIOCATMARK = 0x8905
 
