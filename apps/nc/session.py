@@ -128,8 +128,6 @@ class Session:
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if self.options.udp else socket.SOCK_STREAM)
         if self.options.broadcast:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        if not self.options.udp:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         return sock
 
     def _bind(self, sock: Any, host: str, port: int) -> None:
@@ -195,6 +193,8 @@ class Session:
     def _bound(self) -> Any:
         options = self.options
         sock = self._open()
+        if not options.udp:
+            sock.setsockopt(self.node.socket.SOL_SOCKET, self.node.socket.SO_REUSEADDR, 1)
         try:
             sock.bind((self._literal(options.host), options.ports[0]))
             if not options.udp:

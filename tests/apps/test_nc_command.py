@@ -219,6 +219,8 @@ def test_a_port_in_use(near: Near, capsys: pytest.CaptureFixture[str]) -> None:
     with near.socket.create_server(("", 4711)):
         assert run(near, capsys, "-l 4711") == (1, "", "nc: Address already in use\n")
         assert run(near, capsys, "-p 4711 {} 13") == (1, "", "nc: bind failed: Address already in use\n")
+    assert run(near, capsys, "-N -p 998 {} 7").code == 0
+    assert run(near, capsys, "-N -p 998 {} 7") == (1, "", "nc: bind failed: Address already in use\n"), "TIME-WAIT"
 
 
 def test_ctrl_c_is_the_end_and_what_was_heard_is_kept(near: Near, capsys: pytest.CaptureFixture[str]) -> None:
