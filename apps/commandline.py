@@ -17,8 +17,6 @@ from typing import Any
 from apps.settings import SETTINGS, Layer, SettingsError, check_tunable, meant
 from apps.usage import UsageError
 
-TRACE_WORDS = ("tcp", "udp", "icmp", "arp", "ip")
-
 USAGE = """\
 usage: ./node.py [OPTION | ADDRESS]... [COMMAND | SCRIPT.py] [ARGUMENT]...
 

@@ -16,6 +16,7 @@ from apps.help import OBJECTS
 from apps.registry import APPS
 from apps.settings import COLORS, FORMATS, SETTINGS, TUNABLES
 from services import KINDS
+from stack.trace.choice import OFFERED
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTRY = re.compile(r"^  (?! )(\S.*?)(?:  +(\S.*))?$")
@@ -29,7 +30,7 @@ CHOICES: dict[str, list[str]] = {
     "LINK": ["lab", "sim", "tap:", "packet:"],
     "WHEN": list(COLORS),
     "FORMAT": list(FORMATS),
-    "FILTER": list(commandline.TRACE_WORDS),
+    "FILTER": list(OFFERED),
     "NAME=VALUE": [f"{name}=" for name in TUNABLES],
 }
 # The words a command takes besides its options, where its usage does not tell them.

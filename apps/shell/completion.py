@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from apps.commandline import TRACE_WORDS
 from apps.help import OBJECTS
 from apps.registry import APPS
 from apps.settings import TUNABLES
@@ -97,8 +96,6 @@ def _arguments(function: Any, node: Node) -> list[str]:
     known = getattr(owner, "completions", None)
     if isinstance(known, dict):
         return list(known.get(method, ()))
-    if owner is node.trace and method == "on":
-        return list(TRACE_WORDS)
     app = APPS.get(getattr(function, "__name__", ""))
     return _hosts(node) if app is not None and app.call is not None else []
 

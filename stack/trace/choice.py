@@ -17,6 +17,7 @@ from stack.trace.recorder import Entry
 Test = Callable[[Entry], object]
 Wanted = str | Test | None
 
+OFFERED = ("tcp", "udp", "icmp", "arp", "ip")  # the filters of one word that completion offers
 SEEN = 512  # bytes of a payload a filter can look at
 EXAMPLES = "'tcp', 'udp', 'icmp', 'arp', 'ip', 'port 80', 'host 192.168.1.1', 'tcp and not port 22'"
 

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from stack.trace import render, save
 from stack.trace.capture import BILLION, CaptureError
-from stack.trace.choice import Choice, ChoiceFailed, Level, Wanted, choose
+from stack.trace.choice import OFFERED, Choice, ChoiceFailed, Level, Wanted, choose
 from stack.trace.dissectors import Dissectors, Own
 from stack.trace.live import LiveCapture
 from stack.trace.picture import COLUMNS, Picture, checked_format
@@ -215,7 +215,7 @@ class Trace:
     @property
     def completions(self) -> dict[str, list[str]]:
         """What the prompt offers inside the quotes of `trace.on('...')`."""
-        words = ["tcp", "udp", "icmp", "arp", "ip", "port ", "host ", "net "]
+        words = [*OFFERED, "port ", "host ", "net "]
         return dict.fromkeys(("on", "also", "off"), words)
 
     # --- the printing thread
