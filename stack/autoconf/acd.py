@@ -27,7 +27,7 @@ class Claim:
         acd: AddressConflictDetection,
         interface: Interface,
         wanted: InterfaceAddress,
-        told: Told | None,
+        told: list[Told],
         now: float,
     ) -> None:
         config = acd.net.config
@@ -49,9 +49,14 @@ class AddressConflictDetection:
         self._claims: dict[tuple[int, bytes], Claim] = {}
 
     def claim(self, interface: Interface, wanted: InterfaceAddress, now: float, told: Told | None = None) -> None:
-        """Begin probing; `AddressReady` or `AddressConflict` follows, and `told` is called."""
-        self.release(interface, wanted.address)  # a second claim takes the first one's place
-        claim = Claim(self, interface, wanted, told, now)
+        """Begin probing; `AddressReady` or `AddressConflict` follows, and `told` is called.
+
+        A second claim takes the first one's place; who waits for that one is told how this one ends.
+        """
+        first = self._claims.get((interface.index, wanted.address))
+        waiting = [] if first is None or first.is_ours else first.told
+        self.release(interface, wanted.address)
+        claim = Claim(self, interface, wanted, [*waiting, *([] if told is None else [told])], now)
         self._claims[(interface.index, wanted.address)] = claim
         interface.tentative.append(wanted)
         if claim.probes_left == 0 or self.net.config.acd_probe_wait == 0:
@@ -78,8 +83,8 @@ class AddressConflictDetection:
             claim.interface.tentative.remove(claim.wanted)
             self.net.install_address(claim.interface, claim.wanted)
             self.net.emit(AddressReady(claim.interface, claim.wanted.address, claim.wanted.prefixlen), now)
-            if claim.told is not None:
-                claim.told(None, now)
+            for told in claim.told:
+                told(None, now)
         if claim.announcements_left > 0:
             self._broadcast(claim, claim.wanted.address, now)
             claim.announcements_left -= 1
@@ -104,8 +109,8 @@ class AddressConflictDetection:
         self.net.emit(AddressConflict(claim.interface, claim.wanted.address, mac, claim.is_ours), now)
         if not claim.is_ours:
             self.release(claim.interface, claim.wanted.address)
-            if claim.told is not None:
-                claim.told(mac, now)
+            for told in claim.told:
+                told(mac, now)
             return
         # RFC 5227 2.4 (c): whoever brought the node up with this address wants it kept; it is defended, but not so
         # often that two who do so flood the link.

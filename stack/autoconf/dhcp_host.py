@@ -166,20 +166,24 @@ class Dhcp:
 
     def _claim(self, running: Running, lease: Lease, now: float) -> None:
         client = running.client
-        wanted = InterfaceAddress(lease.address, lease.prefixlen)
-        running.is_user_s = any(a.address == lease.address for a in client.interface.addresses)
+        interface = client.interface
+        running.is_user_s = any(a.address == lease.address for a in interface.addresses)
         if running.is_user_s:
             client.on_claimed(now)
             return
+        # One that the user has asked for is being probed for already, with the user's mask.
+        ours = InterfaceAddress(lease.address, lease.prefixlen)
+        wanted = next((a for a in interface.tentative if a.address == lease.address), ours)
 
         def told(mac: bytes | None, now: float) -> None:
             if mac is None:
+                running.is_user_s = wanted is not ours or ours not in interface.addresses
                 client.on_claimed(now)
             else:
                 client.on_conflict(mac, now)
             self._carry_out(running, now)
 
-        self.acd.claim(client.interface, wanted, now, told)
+        self.acd.claim(interface, wanted, now, told)
 
     def _configure(self, running: Running, lease: Lease) -> None:
         interface = running.client.interface

@@ -209,6 +209,29 @@ def test_an_address_that_the_user_has_given_too_stays_the_user_s(prefixlen):
         assert lan.addresses == [f"10.0.0.50/{prefixlen}"]
 
 
+@pytest.mark.parametrize(("is_first", "prefixlen"), [(True, 24), (True, 16), (False, 16)])
+def test_an_address_that_the_user_gives_while_it_is_probed_for(is_first, prefixlen):
+    """The second claim takes the first one's place, and both know how it ended."""
+    with Lan(giving("10.0.0.50")) as lan:
+
+        def give():
+            with lan.node:
+                lan.node.stack.add_address(lan.node.interface, GIVEN, prefixlen, lan.node.now())
+
+        client = lan.start()
+        if is_first:
+            give()
+        lan.wait_for(client, "CHECKING")
+        if not is_first:
+            give()
+        lan.wait_for(client, "BOUND")
+        lan.world.sleep(2)
+        assert lan.addresses == [f"10.0.0.50/{prefixlen}"]
+        lan.release()
+        lan.world.sleep(2)
+        assert lan.addresses == [f"10.0.0.50/{prefixlen}"]
+
+
 def test_a_server_that_went_away_is_rebound_to_another():
     with Lan(giving("10.0.0.50", lease=3600)) as lan:
         client = lan.start()
