@@ -54,16 +54,15 @@ class Picture:
         self._rows.clear()
         if self.format == COLUMNS:
             for entry in entries:
-                row = self._rows[entry.number] = self._row(entry)
+                row = self._rows[entry.number] = render.row(entry, self.started, self.arrows, self.dissectors)
                 self.widths.fit(row.shown, row.size)
-
-    def _row(self, entry: Entry) -> Row:
-        return render.row(entry, self.started, self.arrows, self.dissectors)
 
     def line(self, entry: Entry) -> Text:
         if self.format == COLUMNS:
             row = self._rows.pop(entry.number, None)
-            return render.laid_out(row or self._row(entry), self.widths, self.arrows)
+            if row is not None:
+                return render.laid_out(row, self.widths, self.arrows)
+            return render.line(entry, self.started, self.arrows, self.dissectors, self.widths)
         layers = dissect(entry, self.dissectors)
         text = Text(no_wrap=True)
         text.append(f"{tcpdump.stamp(self.at(entry.time))} ", render.DIM)

@@ -106,9 +106,15 @@ def laid_out(row: Row, widths: Widths, arrows: Arrows = UNICODE) -> Text:
     return with_remarks(text, row.remarks)
 
 
-def line(entry: Entry, started: float, arrows: Arrows = UNICODE, dissectors: Dissectors = BUILT_IN) -> Text:
-    """One frame in one line, in columns of its own."""
-    return laid_out(row(entry, started, arrows, dissectors), Widths(), arrows)
+def line(
+    entry: Entry,
+    started: float,
+    arrows: Arrows = UNICODE,
+    dissectors: Dissectors = BUILT_IN,
+    widths: Widths | None = None,
+) -> Text:
+    """One frame in one line, in columns of its own unless there are `widths`."""
+    return laid_out(row(entry, started, arrows, dissectors), widths or Widths(), arrows)
 
 
 def style_of(layers: Layers, protocol: str = "") -> Style:
