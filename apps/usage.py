@@ -35,22 +35,16 @@ class Interrupted(KeyboardInterrupt):
     is_reported = True
 
 
-def split(
-    arguments: Sequence[str], short: str, long: Sequence[str] = (), is_mixed: bool = True
-) -> tuple[list[tuple[str, str]], list[str]]:
-    """Options with their values, and the other words; `short` and `long` are getopt's. Raises UsageError.
-
-    Options may stand after other words unless `is_mixed` is false.
-    """
+def split(arguments: Sequence[str], short: str, long: Sequence[str] = ()) -> tuple[list[tuple[str, str]], list[str]]:
+    """Options with their values, and the other words; `short` and `long` are getopt's. Options may stand after other
+    words. Raises UsageError."""
     try:
-        parse = getopt.gnu_getopt if is_mixed else getopt.getopt
-        found, rest = parse(list(arguments), short, list(long))
+        return getopt.gnu_getopt(list(arguments), short, list(long))
     except getopt.GetoptError as e:
         what = "option requires an argument" if "requires" in e.msg else "invalid option"
         if "must not have" in e.msg:
             what = "option takes no argument"
         raise UsageError(f"{what} -- '{e.opt}'", shows_usage=True) from None
-    return found, rest
 
 
 def number(option: str, text: str, kind: Callable[[str], Number]) -> Number:

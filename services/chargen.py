@@ -26,11 +26,10 @@ ROWS = rows()
 BLOCK = ROWS * (65536 // len(ROWS))
 
 
-def characters(length: int, start: int = 0) -> Iterator[bytes]:
-    """The first `length` bytes of the pattern, from `start`, a block at a time."""
+def characters(length: int) -> Iterator[bytes]:
+    """The first `length` bytes of the pattern, a block at a time."""
     while length > 0:
-        block = BLOCK[start % len(ROWS) :][:length]
-        start = 0
+        block = BLOCK[:length]
         length -= len(block)
         yield block
 

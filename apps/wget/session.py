@@ -258,7 +258,7 @@ class Session:
 
     def _save(self, answer: http.client.HTTPResponse, how: Framing, attempt: Attempt, start: int) -> None:
         destination, result, now = attempt.destination, attempt.result, self.node.engine.now
-        first = self._first_byte(answer, how, start)
+        first = self._first_byte(answer, start)
         total = None if how.length is None or answer.status == 204 else how.length + first
         if answer.status == RANGE_NOT_SATISFIABLE or (
             self.options.resume and first == 0 < start and total is not None and start >= total
@@ -287,7 +287,7 @@ class Session:
         transfer.now = now()
         self.report.on_saved(result, transfer)
 
-    def _first_byte(self, answer: http.client.HTTPResponse, how: Framing, start: int) -> int:
+    def _first_byte(self, answer: http.client.HTTPResponse, start: int) -> int:
         """Where in the whole the body begins: 0, or `start` if a part was asked for and is coming."""
         if answer.status != PARTIAL:
             return 0

@@ -57,17 +57,14 @@ class Dns(Service):
     exposes = "every name in its zone, to whoever asks for it"
     conversation = DnsConversation
 
-    def __init__(
-        self, loop: Loop, address: str = "", port: int | None = None, setting: str = "", zone: Zone | None = None
-    ) -> None:
-        """`setting` is the path of a zone file; `zone` a zone that is there already. Raises ValueError for a zone that
-        is none, OSError."""
+    def __init__(self, loop: Loop, address: str = "", port: int | None = None, setting: str = "") -> None:
+        """`setting` is the path of a zone file. Raises ValueError for a zone that is none, OSError."""
+        self._zone: Zone | None = None
         if setting:
             try:
-                zone = Zone.from_file(setting)
+                self._zone = Zone.from_file(setting)
             except OSError as e:
                 raise ValueError(f"dns: {setting}: {e.strerror}") from None
-        self._zone = zone
         self._made_up: dict[str, Zone] = {}
         super().__init__(loop, address, port)
 

@@ -46,11 +46,11 @@ class Captured(NamedTuple):
 class PcapngWriter:
     """Writes to a binary file as packets come; an interface is described when its first packet does."""
 
-    def __init__(self, file: IO[bytes], application: str = "glasstack") -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._interfaces: dict[tuple[str, int], int] = {}
         head = struct.pack("<IHHq", BYTE_ORDER, 1, 0, -1)
-        file.write(_block(SECTION, head + _options([(SHB_USERAPPL, application.encode())])))
+        file.write(_block(SECTION, head + _options([(SHB_USERAPPL, b"glasstack")])))
 
     def write(self, packet: Captured) -> None:
         key = (packet.interface, packet.linktype)
