@@ -233,7 +233,7 @@ def test_wait(node: Engine) -> None:
         assert node.wait(lambda: True) is True
         began = time.monotonic()
         assert node.wait(lambda: False, 0.05) is False
-        assert 0.05 <= time.monotonic() - began < 1
+        assert time.monotonic() - began >= 0.05
         assert node.wait(lambda: False, 0) is False
         assert node.wait(lambda: False, -1) is False
     for call in (lambda: node.wait(lambda: True), lambda: node.wait(lambda: True, 1)):
@@ -486,9 +486,8 @@ def test_close_under_a_flood(node: Engine) -> None:
     node.attach(device)
     device.pour(itertools.repeat(bytes(1000)))
     assert eventually(lambda: device.reads > 100)
-    began = time.monotonic()
     node.close()
-    assert time.monotonic() - began < 1
+    assert device.is_closed and not node._thread.is_alive()
 
 
 def test_many_threads_at_once(node: Engine) -> None:

@@ -71,10 +71,8 @@ def test_two_nodes_held_at_once(node: Engine) -> None:
 
 def test_it_ends_a_wait(node: Engine) -> None:
     threading.Timer(0.05, lambda: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)).start()
-    began = time.monotonic()
     with pytest.raises(KeyboardInterrupt), node:
-        node.wait(lambda: False, 20)
-    assert time.monotonic() - began < 5
+        node.wait(lambda: False)
     assert not node._waiters and not node._lock.locked()
 
 
@@ -82,10 +80,8 @@ def test_it_ends_a_wait_that_did_not_notice_it(node: Engine) -> None:
     """Python's own handler runs in another thread, as it does in the moment before the main thread sleeps: nothing
     interrupts its sleep."""
     threading.Timer(0.05, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)).start()
-    began = time.monotonic()
     with pytest.raises(KeyboardInterrupt), node:
-        node.wait(lambda: False, 20)
-    assert time.monotonic() - began < 5
+        node.wait(lambda: False)
 
 
 def test_another_threads_wait_is_not_ended(node: Engine) -> None:

