@@ -31,6 +31,7 @@ from stack.trace.render import Widths
 from stack.trace.screen import Screen
 
 INTERVAL = 0.05  # s between two writes
+LAST_WORDS = 1.0  # s that a screen which takes nothing holds up whoever turns the trace off
 
 
 class Trace:
@@ -105,7 +106,7 @@ class Trace:
             self._stop.set()
         self._wake.set()
         if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout=1.0)
+            thread.join(LAST_WORDS)
         self._printer = None
         return self
 

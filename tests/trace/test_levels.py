@@ -12,6 +12,7 @@ from stack.trace.recorder import Recorder
 from stack.trace.trace import Trace
 from stack.wire import tcp
 from stack.wire.drop import Drop
+from tests.patience import PATIENCE
 from tests.trace.frames import TAP, arp_frame, entry, record, tcp_frame, udp_frame
 from tests.trace.payloads import question
 from tests.wire.samples import A, B
@@ -25,8 +26,9 @@ def written():
 
 
 @pytest.fixture
-def trace(written):
-    trace = Trace(Recorder(), write=written.append)
+def trace(written, monkeypatch):
+    monkeypatch.setattr("stack.trace.trace.LAST_WORDS", PATIENCE)
+    trace = Trace(Recorder(), clock=lambda: 0.0, write=written.append)
     yield trace
     trace.off()
 

@@ -12,6 +12,7 @@ from stack.trace.recorder import Recorder
 from stack.trace.trace import Trace
 from stack.wire import tcp
 from stack.wire.drop import Drop
+from tests.patience import PATIENCE
 from tests.trace.frames import TAP, arp_frame, conversation, record, tcp_frame, udp_frame
 from tests.wire.samples import A, B
 
@@ -29,7 +30,7 @@ class Screen:
         self.written.put(text)
 
     def next(self):
-        return self.written.get(timeout=10)
+        return self.written.get(timeout=PATIENCE)
 
     def all(self):
         texts = []
@@ -49,7 +50,8 @@ def recorder():
 
 
 @pytest.fixture
-def trace(recorder, screen):
+def trace(recorder, screen, monkeypatch):
+    monkeypatch.setattr("stack.trace.trace.LAST_WORDS", PATIENCE)
     trace = Trace(recorder, write=screen.write)
     yield trace
     trace.off()
@@ -68,11 +70,8 @@ def test_on_prints_each_frame_as_it_passes(recorder, screen, trace):
     assert screen.next() == "    3   1.500000     " + UDP_LINE
 
 
-def test_what_the_stack_says_right_after_a_frame_is_on_its_line(recorder, screen, trace):
+def test_why_a_segment_was_resent_is_on_its_line(recorder, screen, trace):
     trace.on()
-    record(recorder, UDP, 0.5)
-    recorder.on_event(Dropped(Drop.UDP_PORT_CLOSED, TAP), 0.5)
-    assert screen.next().endswith(" [dropped: no socket on this UDP port]\n")
     why = Retransmit((A, 1), (B, 2), 3, 0, "fast retransmit", 1, None)
     record(recorder, tcp_frame(A, B, 1, 2, 3, 4, 16, 5), 0.6, outgoing=True, why=why)
     assert screen.next().endswith(" Len=0 [resent: fast retransmit, time 1]\n")
@@ -93,12 +92,13 @@ class Alarm(threading.Event):
 def test_what_the_stack_says_of_a_frame_the_printer_has_seen_already_is_on_its_line(
     recorder, screen, trace, monkeypatch
 ):
-    monkeypatch.setattr("stack.trace.trace.SETTLE", 1.0)
+    monkeypatch.setattr("stack.trace.trace.SETTLE", PATIENCE)
     trace._wake = alarm = Alarm()
     trace.on()
     record(recorder, UDP, 0.5)
-    assert alarm.heard.wait(10)
+    assert alarm.heard.wait(PATIENCE)
     recorder.on_event(Dropped(Drop.UDP_PORT_CLOSED, TAP), 0.5)
+    trace.off()
     assert screen.next().endswith(" [dropped: no socket on this UDP port]\n")
 
 
@@ -136,18 +136,19 @@ def test_a_filter_that_makes_no_sense_changes_nothing(recorder, screen, trace):
         Trace(recorder).last(5, "nonsense")
 
 
-def test_a_screen_that_does_not_take_anything_holds_up_nobody(recorder):
+def test_a_screen_that_does_not_take_anything_holds_up_nobody(recorder, monkeypatch):
+    monkeypatch.setattr("stack.trace.trace.LAST_WORDS", PATIENCE)
     stuck, release = threading.Event(), threading.Event()
     texts = []
 
     def write(text):
         texts.append(text)
         stuck.set()
-        release.wait(10)
+        release.wait(PATIENCE)
 
     trace = Trace(recorder, write=write).on()
     record(recorder, UDP)
-    assert stuck.wait(10)
+    assert stuck.wait(PATIENCE)
     for _ in range(5000):
         record(recorder, UDP)  # would never end if it waited for the printer
     assert recorder.number == 5001
@@ -159,8 +160,9 @@ def test_a_screen_that_does_not_take_anything_holds_up_nobody(recorder):
     assert len([line for line in lines if "not shown" not in line]) + hidden == 5001
 
 
-def test_a_flood_is_printed_within_its_budget_in_few_writes(recorder, screen, trace):
-    trace.on()
+def test_a_flood_is_printed_within_its_budget_in_few_writes(recorder, screen, monkeypatch):
+    monkeypatch.setattr("stack.trace.trace.LAST_WORDS", PATIENCE)
+    trace = Trace(recorder, clock=lambda: 0.0, write=screen.write).on()
     for _ in range(20_000):
         record(recorder, UDP)
     trace.off()
@@ -178,7 +180,7 @@ def test_a_function_that_fails_turns_the_trace_off_with_one_line(recorder, scree
         "trace is off: the function that chooses frames failed at frame 1:"
         " AttributeError: 'Entry' object has no attribute 'nonsense'\n"
     )
-    thread.join(10)
+    thread.join(PATIENCE)
     assert not trace.is_on and not thread.is_alive()
     trace.on()
     record(recorder, UDP)
@@ -205,7 +207,7 @@ def test_when_nobody_reads_any_more_it_ends_quietly(recorder, error):
     trace = Trace(recorder, write=write).on()
     thread = printers()[0]
     record(recorder, UDP)
-    thread.join(10)
+    thread.join(PATIENCE)
     assert not trace.is_on and not thread.is_alive()
 
 
