@@ -7,6 +7,7 @@ import fcntl
 import functools
 import gc
 import os
+import signal
 import tempfile
 from collections.abc import Generator
 from typing import Any
@@ -22,6 +23,10 @@ hypothesis.settings.load_profile("glasstack")
 
 # The settings of whoever runs the tests are none of theirs.
 os.environ["XDG_CONFIG_HOME"] = os.devnull
+
+# What begins in the background of a script is to ignore Ctrl-C, and so would all that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NO_SKIP = os.environ.get("GLASSTACK_NO_SKIP", "") not in ("", "0")
 

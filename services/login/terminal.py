@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from stack.wire.rlogin import COOKED, DISCARD, RAW, WindowSize
 
 READ = 65536  # bytes at once
+SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
 
 class Terminal:
@@ -29,9 +30,8 @@ class Terminal:
             os.set_blocking(self.fd, False)
             fcntl.ioctl(self.fd, termios.TIOCPKT, struct.pack("i", 1))
             # setsid makes the terminal the controlling one, which Popen cannot without a hook that threads forbid.
-            self._process = subprocess.Popen(
-                ["setsid", "--ctty", "--", *argv], stdin=slave, stdout=slave, stderr=slave, env=environment, cwd="/"
-            )
+            words = ["setsid", "--ctty", "--", *_heeding_signals(), *argv]
+            self._process = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave, env=environment, cwd="/")
         except BaseException:
             os.close(self.fd)
             raise
@@ -93,3 +93,10 @@ class Terminal:
                 os.killpg(self._process.pid, number)
             except (ProcessLookupError, PermissionError):
                 self._process.send_signal(number)  # it has not made its session yet, or is somebody else now
+
+
+def _heeding_signals() -> list[str]:
+    """The words before a command that undo what nohup, or a shell's `&` in a script, has made us ignore: a command
+    would ignore it too, and Ctrl-C would do nothing in its session. coreutils' env(1) can, from 8.31 on."""
+    ignored = [number.name[3:] for number in SIGNALS if signal.getsignal(number) is signal.SIG_IGN]
+    return ["env", f"--default-signal={','.join(ignored)}"] if ignored else []

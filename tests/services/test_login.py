@@ -167,6 +167,17 @@ def test_a_window_s_size_is_asked_for_until_it_is_told(lan: Lan) -> None:
     assert lan.urgent(sock) == rlogin.COOKED
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
+def test_a_command_heeds_what_the_service_ignores(lan: Lan, number: signal.Signals) -> None:
+    """As under nohup, or begun with `&` by a script."""
+    lan.start(f"sh -c 'echo begun; kill -{number} $$; echo it goes on'")
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        assert rest(lan.log_in()) == b"begun\r\n"
+    finally:
+        signal.signal(number, before)
+
+
 def test_an_interrupt_throws_the_output_away(lan: Lan) -> None:
     """Ctrl-C with output waiting: the client is told to discard what came before the mark."""
     lan.start("sh -c 'trap \"exec echo stopped\" INT; while :; do echo 0123456789; done'")
