@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -16,8 +15,7 @@ from stack.interface import Interface
 from stack.wire.drop import Drop
 from tests.engine.devices import ScriptedDevice
 from tests.hosts import engine as new_engine
-
-PATIENCE = 30.0  # seconds
+from tests.patience import PATIENCE, eventually
 
 
 class Watch:
@@ -55,15 +53,13 @@ def test_lost_while_what_waited_is_written_and_somebody_wants_the_lock() -> None
 
     def write(frame: OutFrame, now: float) -> bool:
         threading.Thread(target=enter, daemon=True).start()
-        deadline = time.monotonic() + PATIENCE
-        while not node._gate.locked() and time.monotonic() < deadline:
-            time.sleep(0.001)
+        eventually(node._gate.locked)
         raise OSError(errno.ENODEV, "No such device")
 
     device.write = write  # type: ignore[method-assign]
     with node:
         node.stack.observers.append(watch)
-    device.unblock_writing()
+        device.unblock_writing()
     assert watch.is_lost.wait(PATIENCE)
     other.arrive(bytes(60))
     assert watch.has_come.wait(PATIENCE)
