@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -425,7 +424,7 @@ def test_a_signal_from_outside_gives_the_terminal_back(start: Any, number: int, 
     terminal = start("sh -c 'echo ready; sleep 60'")
     before = termios.tcgetattr(terminal.fd)
     terminal.expect("^ready$")
-    os.kill(terminal.pid, number)
+    terminal.process.send_signal(number)
     if code is None:
         terminal.expect("^interrupted$")
     else:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
 import select
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +14,7 @@ import pytest
 
 from tests.live.conftest import start
 from tests.patience import PATIENCE
+from tests.shell.terminal import begin
 
 pytestmark = pytest.mark.live
 
@@ -35,11 +34,7 @@ class Terminal:
     """Our program at a pseudo-terminal, as a newcomer sees it."""
 
     def __init__(self, argv: list[str]) -> None:
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.chdir(ROOT)
-            os.environ.update(SHELL="/bin/sh", PS1="shell> ", ENV="")
-            os.execv(argv[0], argv)
+        self.process, self.fd = begin(argv, {"SHELL": "/bin/sh", "PS1": "shell> ", "ENV": ""}, cwd=ROOT)
         self.text = ""
 
     def expect(self, pattern: str, timeout: float = PATIENCE) -> str:
@@ -61,11 +56,9 @@ def terminal_of(*argv: str) -> Iterator[Terminal]:
     start().close()
     made = Terminal([*argv])
     yield made
-    try:
-        os.kill(made.pid, signal.SIGKILL)
-    finally:
-        os.waitpid(made.pid, 0)
-        os.close(made.fd)
+    made.process.kill()
+    made.process.wait()
+    os.close(made.fd)
 
 
 @pytest.fixture

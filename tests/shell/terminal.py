@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-import pty
 import re
 import select
-import signal
 import struct
+import subprocess
 import termios
 import time
 from collections.abc import Callable
+from typing import Any
 
 from tests.patience import PATIENCE
 
@@ -112,17 +112,24 @@ class Screen:
             assert letter in "mhlqtu", f"escape sequence {private}{parameters}{letter}"
 
 
+def begin(
+    argv: list[str], env: dict[str, str], columns: int = 80, rows: int = 24, **options: Any
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a program on a terminal of its own; it and the other end. pty.fork would do, but not beside threads."""
+    fd, slave = os.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    words, env = ["setsid", "--ctty", "--", *argv], {**os.environ, **env}
+    process = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave, env=env, **options)
+    os.close(slave)
+    return process, fd
+
+
 class Terminal:
     """A program on a terminal. `expect` and `wait` read what it prints; `type` is the keyboard."""
 
     def __init__(self, argv: list[str], env: dict[str, str] | None = None, columns: int = 100, rows: int = 30) -> None:
         self.screen = Screen(columns, rows)
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.environ.update(env or {}, TERM="xterm-256color")
-            os.execvp(argv[0], argv)
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        self.code: int | None = None
+        self.process, self.fd = begin(argv, {**(env or {}), "TERM": "xterm-256color"}, columns, rows)
         self._pending = b""
 
     def type(self, text: str) -> None:
@@ -212,11 +219,7 @@ class Terminal:
             assert time.monotonic() < deadline, f"it never rests:\n{self.text()}"
 
     def has_ended(self) -> bool:
-        if self.code is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.code = os.waitstatus_to_exitcode(status)
-        return self.code is not None
+        return self.process.poll() is not None
 
     def wait(self, seconds: float = PATIENCE) -> int:
         """The exit code, once it has ended."""
@@ -226,11 +229,9 @@ class Terminal:
             self.read(0.05)
         while self.read(0):
             pass
-        assert self.code is not None
-        return self.code
+        return int(self.process.returncode)
 
     def close(self) -> None:
-        if not self.has_ended():
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+        self.process.kill()
+        self.process.wait()
         os.close(self.fd)
