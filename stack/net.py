@@ -88,6 +88,7 @@ class Net:
         self.ready: list[Watched] = []
         self.interfaces: list[Interface] = []
         self.own_addresses: dict[bytes, Interface] = {}
+        self.asked_for: set[tuple[int, bytes]] = set()  # by the user: interface's index, address
         self.broadcasts: frozenset[bytes] = frozenset()  # of all our subnets
         self.routes = Routes()
         self.versions: dict[int, Ip] = {}

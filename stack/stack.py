@@ -53,13 +53,20 @@ class Stack(Net):
         if is_multicast(address) or address in (BROADCAST4, ANY4):
             raise ValueError(f"{format_ip(address)} is no host's address")
         wanted = InterfaceAddress(address, prefixlen)
+        self.asked_for.add((interface.index, address))
         if wanted in interface.addresses or wanted in interface.tentative:
             return
-        self.acd.claim(interface, wanted, now)
+
+        def told(mac: bytes | None, now: float) -> None:
+            if mac is not None:
+                self.asked_for.discard((interface.index, address))
+
+        self.acd.claim(interface, wanted, now, told)
 
     def remove_address(self, interface: Interface, address: bytes, now: float) -> None:
         """Give an address up; its subnet's route goes with it."""
-        self.acd.release(interface, address)
+        self.asked_for.discard((interface.index, address))
+        self.acd.give_up(interface, address, now)
         self.uninstall_address(interface, address)
 
     # --- the engine's side

@@ -15,7 +15,7 @@ from stack.net import Net
 from stack.wire import arp, ethernet
 from stack.wire.address import ANY4, MAC_BROADCAST, MAC_ZERO
 
-# How a claim ended: who has the address, or None if it is ours; and when.
+# How a claim ended: who has the address (we ourselves, if it was given up), or None if it is ours; and when.
 Told = Callable[[bytes | None, float], None]
 
 
@@ -68,6 +68,14 @@ class AddressConflictDetection:
             claim.timer.cancel()
             if claim.wanted in interface.tentative:
                 interface.tentative.remove(claim.wanted)
+
+    def give_up(self, interface: Interface, address: bytes, now: float) -> None:
+        """As `release`, and who waits for the claim is told that it came to nothing."""
+        claim = self._claims.get((interface.index, address))
+        self.release(interface, address)
+        if claim is not None and not claim.is_ours:
+            for told in claim.told:
+                told(interface.mac, now)
 
     def on_timer(self, claim: Claim, now: float) -> None:
         config = self.net.config

@@ -33,7 +33,6 @@ class Running:
         self.client = client
         self.link_mtu = client.interface.mtu
         self.routes: list[Route] = []
-        self.is_user_s = False  # the address: the user had given it to the interface, too
         self.leaving: Lease | None = None  # given back, but its RELEASE waits for ARP
         self.steps_left = 0
         self.is_busy = False
@@ -167,8 +166,7 @@ class Dhcp:
     def _claim(self, running: Running, lease: Lease, now: float) -> None:
         client = running.client
         interface = client.interface
-        running.is_user_s = any(a.address == lease.address for a in interface.addresses)
-        if running.is_user_s:
+        if any(a.address == lease.address for a in interface.addresses):
             client.on_claimed(now)
             return
         # One that the user has asked for is being probed for already, with the user's mask.
@@ -177,7 +175,6 @@ class Dhcp:
 
         def told(mac: bytes | None, now: float) -> None:
             if mac is None:
-                running.is_user_s = wanted is not ours or ours not in interface.addresses
                 client.on_claimed(now)
             else:
                 client.on_conflict(mac, now)
@@ -189,7 +186,7 @@ class Dhcp:
         interface = running.client.interface
         self._remove_routes(running)
         wanted = InterfaceAddress(lease.address, lease.prefixlen)
-        if wanted not in interface.addresses and not running.is_user_s:
+        if wanted not in interface.addresses and not self._is_user_s(interface, lease):
             # A renewal with another mask; whose the address is has been seen to.
             self.net.uninstall_address(interface, lease.address)
             self.net.install_address(interface, wanted)
@@ -207,9 +204,14 @@ class Dhcp:
             return
         self._remove_routes(running)
         running.client.interface.mtu = running.link_mtu
-        if not running.is_user_s:
-            self.acd.release(running.client.interface, lease.address)
-            self.net.uninstall_address(running.client.interface, lease.address)
+        interface = running.client.interface
+        if not self._is_user_s(interface, lease):
+            self.acd.release(interface, lease.address)
+            self.net.uninstall_address(interface, lease.address)
+
+    def _is_user_s(self, interface: Interface, lease: Lease) -> bool:
+        """Whether the user has asked for the address as well: then it stays as the user has it."""
+        return (interface.index, lease.address) in self.net.asked_for
 
     def on_parting(self, running: Running, now: float) -> None:
         """Go, unless the RELEASE still waits for the server's hardware address."""

@@ -1,6 +1,6 @@
 """The DHCP client with a server as it should be, or none: leases from their beginning to their end, in virtual time."""
 
-from itertools import pairwise
+from itertools import combinations_with_replacement, pairwise
 
 import pytest
 
@@ -209,27 +209,33 @@ def test_an_address_that_the_user_has_given_too_stays_the_user_s(prefixlen):
         assert lan.addresses == [f"10.0.0.50/{prefixlen}"]
 
 
-@pytest.mark.parametrize(("is_first", "prefixlen"), [(True, 24), (True, 16), (False, 16)])
-def test_an_address_that_the_user_gives_while_it_is_probed_for(is_first, prefixlen):
-    """The second claim takes the first one's place, and both know how it ended."""
+STATES = ["SELECTING", "CHECKING", "BOUND"]
+
+
+@pytest.mark.parametrize("prefixlen", [24, 16])
+@pytest.mark.parametrize(("given_in", "left_in"), list(combinations_with_replacement(STATES, 2)))
+def test_an_address_that_the_user_gives_meanwhile_stays_the_user_s(given_in, left_in, prefixlen):
     with Lan(giving("10.0.0.50")) as lan:
-
-        def give():
-            with lan.node:
-                lan.node.stack.add_address(lan.node.interface, GIVEN, prefixlen, lan.node.now())
-
         client = lan.start()
-        if is_first:
-            give()
+        lan.wait_for(client, given_in)
+        with lan.node:
+            lan.node.stack.add_address(lan.node.interface, GIVEN, prefixlen, lan.node.now())
+        lan.wait_for(client, left_in)
+        with lan.node:
+            lan.node.stack.dhcp.stop(lan.node.interface, lan.node.now())
+        lan.world.sleep(2)
+        assert f"10.0.0.50/{prefixlen}" in lan.addresses
+
+
+def test_an_address_that_the_user_gives_up_while_it_is_probed_for_is_declined():
+    with Lan(giving("10.0.0.50")) as lan:
+        client = lan.start()
         lan.wait_for(client, "CHECKING")
-        if not is_first:
-            give()
+        with lan.node:
+            lan.node.stack.remove_address(lan.node.interface, GIVEN, lan.node.now())
+        lan.server.script = giving("10.0.0.51")
         lan.wait_for(client, "BOUND")
-        lan.world.sleep(2)
-        assert lan.addresses == [f"10.0.0.50/{prefixlen}"]
-        lan.release()
-        lan.world.sleep(2)
-        assert lan.addresses == [f"10.0.0.50/{prefixlen}"]
+        assert "DECLINE" in lan.server.kinds() and lan.addresses == ["10.0.0.51/24"]
 
 
 def test_a_server_that_went_away_is_rebound_to_another():
