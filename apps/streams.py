@@ -44,8 +44,8 @@ class ByteOutput:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def write(self, data: bytes) -> None:
-        """At once. Raises OSError."""
-        if sys.stdout is None:  # closed before the program began
+        """At once, but for a character of which there is only the beginning yet. Raises OSError."""
+        if sys.stdout is None or getattr(sys.stdout, "closed", False):  # None: before the program began
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         binary = getattr(sys.stdout, "buffer", None)
         if binary is not None:
@@ -54,6 +54,13 @@ class ByteOutput:
             binary.flush()
         else:
             sys.stdout.write(self._decoder.decode(data))
+            sys.stdout.flush()
+
+    def end(self) -> None:
+        """There is no more: neither of a character that has only begun. Raises OSError."""
+        rest = self._decoder.decode(b"", final=True)
+        if rest:
+            sys.stdout.write(rest)
             sys.stdout.flush()
 
 

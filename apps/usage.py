@@ -7,6 +7,7 @@ A command's `USAGE` is a first line `usage: name [options] ...` and then a line 
 from __future__ import annotations
 
 import getopt
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -47,10 +48,18 @@ def split(arguments: Sequence[str], short: str, long: Sequence[str] = ()) -> tup
         raise UsageError(f"{what} -- '{e.opt}'", shows_usage=True) from None
 
 
+def plain(text: str) -> str:
+    """A number's text, for int or float. ValueError for what they take and no other program does: 1_000, spaces,
+    the digits of other alphabets."""
+    if not re.fullmatch("[!-^`-~]+", text):
+        raise ValueError(f"not a number: {text!r}")
+    return text
+
+
 def number(option: str, text: str, kind: Callable[[str], Number]) -> Number:
     """An option's number, which `kind` (int, float) makes of its text; UsageError if it is none."""
     try:
-        return kind(text)
+        return kind(plain(text))
     except ValueError:
         raise UsageError(f"{option}: invalid argument: '{text}'") from None
 

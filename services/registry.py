@@ -3,6 +3,7 @@ only."""
 
 from __future__ import annotations
 
+import re
 from os import PathLike
 from typing import NamedTuple
 
@@ -43,7 +44,7 @@ def parse_name(text: str) -> Wanted:
     name, equals, setting = str(text).partition("=")
     word, colon, port = name.partition(":")
     kind = kind_of(word)
-    if colon and not (port.isascii() and port.isdigit() and int(port) < 65536):
+    if colon and not (re.fullmatch("[0-9]{1,5}", port) and int(port) < 65536):
         raise ValueError(f"{text}: a port is a number from 0 to 65535, not {port!r}")
     if equals and not kind.takes:
         raise ValueError(f"{text}: {word} has nothing to be set")

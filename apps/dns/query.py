@@ -7,6 +7,7 @@ dig's options that only matter to somebody who runs name servers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -215,6 +216,6 @@ def _beginning(word: str, known: tuple[str, ...]) -> Iterator[str]:
 
 
 def _number(option: str, text: str, low: int, high: int) -> int:
-    if not (text.isascii() and text.isdigit()) or not low <= int(text) <= high:
+    if not re.fullmatch("0*[0-9]{1,10}", text) or not low <= int(text) <= high:
         raise UsageError(f"{option}: a whole number from {low} to {high}, not {text!r}")
     return int(text)

@@ -17,7 +17,7 @@ from apps.nc.result import NcError, NcResult, Options
 from apps.nc.session import Session
 from apps.nc.source import DATAGRAM, PIECE, Given, Nobody, Source, standard_input
 from apps.registry import App, register
-from apps.usage import Interrupted, UsageError, complain, split
+from apps.usage import Interrupted, UsageError, complain, plain, split
 
 USAGE = """\
 usage: nc [options] HOST PORT...
@@ -90,9 +90,11 @@ def nc(
     here = node or current_host()
     report: Report = Verbose(options, here, True) if is_verbose else Quiet()
     if data is None:
-        talker = _source(here, options, False)
-        session = Session(options, here, talker, Output().write, report)
-        result = _converse(session, talker, talker.is_terminal or keep)
+        talker, output = _source(here, options, False), Output()
+        try:
+            result = _converse(Session(options, here, talker, output.write, report), talker, talker.is_terminal or keep)
+        finally:
+            output.end()
         result.is_streamed = is_verbose or not scan
         return result
     received = bytearray()
@@ -207,7 +209,7 @@ def _destination(options: Options, words: list[str]) -> None:
 def _seconds(what: str, text: str, least: int) -> float:
     """A whole number of seconds; netcat's words for what is none."""
     try:
-        seconds = int(text)
+        seconds = int(plain(text))
     except ValueError:
         raise NcError(None, f"{what} invalid: {text}") from None
     if not least <= seconds <= MAX_SECONDS:

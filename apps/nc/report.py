@@ -102,6 +102,9 @@ class Output:
         except OSError as e:
             raise NcError(e.errno, f"standard output: {e.strerror}") from None
 
+    def end(self) -> None:
+        self._output.end()
+
 
 def document(options: Options, result: NcResult, received: bytes) -> str:
     """What happened as JSON."""

@@ -12,7 +12,7 @@ from apps.host import Host, current_host
 from apps.ping.pinger import Options, Pinger, PingError, PingResult
 from apps.ping.report import Json, Report, Text
 from apps.registry import App, register
-from apps.usage import Interrupted, UsageError, complain, split
+from apps.usage import Interrupted, UsageError, complain, plain, split
 
 USAGE = """\
 usage: ping [options] HOST
@@ -129,7 +129,7 @@ def parse(arguments: list[str]) -> tuple[Options, str | None, bool]:
         if option in VALUES:
             name, kind = VALUES[option]
             try:
-                setattr(options, name, kind(value))
+                setattr(options, name, kind(plain(value)))
             except ValueError:
                 raise UsageError(f"invalid argument: '{value}'") from None
         elif option in FLAGS:

@@ -136,8 +136,11 @@ def parse(arguments: list[str]) -> tuple[Options, str | None, bool]:
 
 
 def _whole(text: str) -> int:
-    """A number as strtoul takes it: 0x10 too."""
-    return int(text, 0)
+    """A number as strtoul takes it: 0x10 and 010 too."""
+    octal = re.fullmatch("[+-]?0[0-9]+", text)
+    if not octal and not re.fullmatch("[+-]?(0x[0-9a-f]+|[0-9]+)", text, re.IGNORECASE):
+        raise ValueError(f"not a number: {text!r}")
+    return int(text, 8 if octal else 0)
 
 
 def _waits(text: str) -> tuple[float, float, float]:

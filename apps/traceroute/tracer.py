@@ -9,6 +9,7 @@ is the node's. It refuses IPv6 and probes of TCP.
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -190,7 +191,7 @@ class Tracer:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
                 probe.connect((self.address, FIRST_PORT))
         except OSError as e:
-            raise TraceError(e.errno, f"connect: {e.strerror}") from None
+            raise TraceError(e.errno, f"connect: {os.strerror(e.errno or 0)}") from None
 
     def close(self) -> None:
         for sock in (self._answers, self._datagrams):

@@ -8,13 +8,14 @@ options that wget has and this has not, with the list of those it has.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 from apps.host import Host, current_host
 from apps.registry import App, register
-from apps.usage import UsageError, complain, split
+from apps.usage import UsageError, complain, plain, split
 from apps.wget.file import destination
 from apps.wget.report import Brief, Json, Quiet, Report, Text, Verbose, printable, say, spelled
 from apps.wget.result import Options, WgetResult
@@ -178,7 +179,7 @@ class CommandLine:
 
 def _seconds(text: str) -> float:
     try:
-        seconds = float(text)
+        seconds = float(plain(text))
     except ValueError:
         raise UsageError(f"--timeout: Invalid time period ‘{text}’") from None
     if seconds < 0:
@@ -187,7 +188,7 @@ def _seconds(text: str) -> float:
 
 
 def _number(option: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    if not re.fullmatch("0*[0-9]{1,10}", text):
         raise UsageError(f"{option}: Invalid number ‘{text}’.")
     return int(text)
 

@@ -85,9 +85,8 @@ class StandardOutput(Destination):
         super().__init__()
         self._output = ByteOutput()
 
-    def begin(self, name: str) -> None:
-        super().begin(name)
-        self._output = ByteOutput()  # the last body may have ended within a character
+    def end(self) -> None:
+        self._output.end()
 
     def _put(self, data: bytes) -> None:
         sys.stderr.flush()

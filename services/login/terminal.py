@@ -30,7 +30,7 @@ class Terminal:
             os.set_blocking(self.fd, False)
             fcntl.ioctl(self.fd, termios.TIOCPKT, struct.pack("i", 1))
             # setsid makes the terminal the controlling one, which Popen cannot without a hook that threads forbid.
-            words = ["setsid", "--ctty", "--", *_heeding_signals(), *argv]
+            words = [*_heeding_signals(), "setsid", "--ctty", "--", *argv]
             self._process = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=slave, env=environment, cwd="/")
         except BaseException:
             os.close(self.fd)

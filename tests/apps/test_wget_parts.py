@@ -71,8 +71,11 @@ def test_where_output_is_text_a_character_in_two_pieces_is_one(monkeypatch: pyte
         for piece in body:
             output.write(piece)
         output.end()
-    assert shown.getvalue() == "n\u00e9ecafx"
+    assert shown.getvalue() == "n\u00e9ecaf\ufffdx"
     assert output.have == 1
+    shown.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        output.write(b"nobody")
 
 
 # --- URLs
