@@ -72,7 +72,9 @@ class Node(Station):
         say: Callable[[str], object] | None = None,
         **settings: int | float | bool,
     ) -> None:
-        _check_types(addresses, link, seed, gateway=gateway, dns=dns, search=search, watch=watch, say=say)
+        _check_types(addresses, link, gateway, seed)
+        _check_texts(dns=dns, search=search)
+        _check_functions(watch=watch, say=say)
         wanted = [_with_prefix(text) for text in addresses or (() if dhcp else (DEFAULT_ADDRESS,))]
         _check_gateway(gateway, wanted, dhcp)
         config = _config(seed, "node", settings)
@@ -165,7 +167,7 @@ class Node(Station):
         return f"<Node {self.address} on {self.description}>"
 
 
-def _check_types(addresses: tuple[Any, ...], link: Any, seed: Any, **others: Any) -> None:
+def _check_types(addresses: tuple[Any, ...], link: Any, gateway: Any, seed: Any) -> None:
     """TypeError for an argument that is of no use; what it says, if it is, is looked at later."""
     for address in addresses:
         if not isinstance(address, str):
@@ -174,15 +176,20 @@ def _check_types(addresses: tuple[Any, ...], link: Any, seed: Any, **others: Any
         raise TypeError(f"a link is {KINDS}, or a Device, not {link!r}")
     if not (seed is None or isinstance(seed, int)):
         raise TypeError(f"seed is a whole number, not {seed!r}")
-    if not isinstance(others["gateway"], str | None):
-        raise TypeError(f"gateway is text like '192.168.1.1', not {others['gateway']!r}")
-    for name in ("dns", "search"):
-        texts = others[name]
+    if not isinstance(gateway, str | None):
+        raise TypeError(f"gateway is text like '192.168.1.1', not {gateway!r}")
+
+
+def _check_texts(**settings: Any) -> None:
+    for name, texts in settings.items():
         if isinstance(texts, str) or not isinstance(texts, Sequence) or not all(isinstance(t, str) for t in texts):
             raise TypeError(f"{name} is a list of text, not {texts!r}")
-    for name in ("watch", "say"):
-        if not (others[name] is None or callable(others[name])):
-            raise TypeError(f"{name} is a function, not {others[name]!r}")
+
+
+def _check_functions(**settings: Any) -> None:
+    for name, function in settings.items():
+        if not (function is None or callable(function)):
+            raise TypeError(f"{name} is a function, not {function!r}")
 
 
 def _with_prefix(text: str) -> str:

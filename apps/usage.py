@@ -6,7 +6,9 @@ A command's `USAGE` is a first line `usage: name [options] ...` and then a line 
 
 from __future__ import annotations
 
+import errno
 import getopt
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -64,9 +66,22 @@ def number(option: str, text: str, kind: Callable[[str], Number]) -> Number:
         raise UsageError(f"{option}: invalid argument: '{text}'") from None
 
 
+def whole(text: str) -> int:
+    """A number of nothing but digits. ValueError if it is none, or has more than ten."""
+    if not re.fullmatch("0*[0-9]{1,10}", text):
+        raise ValueError(f"not a whole number: {text!r}")
+    return int(text)
+
+
 def in_words(error: Exception) -> str:
     """An error in words, without the number with which an OSError's text begins."""
     return str(getattr(error, "strerror", None) or error)
+
+
+def in_few_words(error: Exception) -> str:
+    """As strerror(3) has it, without the details that the core adds. Errors about names have numbers of their own."""
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number) if number is not None and number in errno.errorcode else in_words(error)
 
 
 def complain(name: str, error: UsageError, usage: str) -> None:

@@ -419,9 +419,8 @@ class Engine(Hold):
         self._forget(link.device)
         now = self.now()
         self.stack.take_down(link.interface, error.strerror or str(error), now)
-        waiting, link.queue = link.queue, deque()
-        for frame in waiting:
-            self._drop(frame, Drop.INTERFACE_DOWN, now)
+        while link.queue:
+            self._drop(link.queue.popleft(), Drop.INTERFACE_DOWN, now)
 
     def _drop(self, frame: OutFrame, reason: Drop, now: float) -> None:
         self.stack.drop(Dropped(reason, frame.interface, True), now)

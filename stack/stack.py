@@ -61,7 +61,7 @@ class Stack(Net):
             if mac is not None:
                 self.asked_for.discard((interface.index, address))
 
-        self.acd.claim(interface, wanted, now, told)
+        self.acd.claim(interface, wanted, told, now)
 
     def remove_address(self, interface: Interface, address: bytes, now: float) -> None:
         """Give an address up; its subnet's route goes with it."""

@@ -8,11 +8,13 @@ from collections.abc import Callable
 PATIENCE = 30.0  # seconds
 
 
-def eventually(condition: Callable[[], object], seconds: float = PATIENCE) -> bool:
-    """Whether it comes true in time."""
+def eventually(
+    condition: Callable[[], object], seconds: float = PATIENCE, sleep: Callable[[float], object] = time.sleep
+) -> bool:
+    """Whether it comes true in time. `sleep` lets time pass meanwhile, in a World virtual time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.005)
+        sleep(0.005)
     return True

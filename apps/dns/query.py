@@ -7,11 +7,10 @@ dig's options that only matter to somebody who runs name servers.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from apps.usage import UsageError
+from apps.usage import UsageError, whole
 from stack.autoconf.resolver import IPV4_REVERSE, reverse_name
 from stack.wire import dns
 from stack.wire.address import parse_ip
@@ -216,6 +215,10 @@ def _beginning(word: str, known: tuple[str, ...]) -> Iterator[str]:
 
 
 def _number(option: str, text: str, low: int, high: int) -> int:
-    if not re.fullmatch("0*[0-9]{1,10}", text) or not low <= int(text) <= high:
+    try:
+        value = whole(text)
+    except ValueError:
+        value = -1
+    if not low <= value <= high:
         raise UsageError(f"{option}: a whole number from {low} to {high}, not {text!r}")
-    return int(text)
+    return value

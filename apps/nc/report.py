@@ -87,23 +87,15 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-class Output:
-    """Standard output, for bytes."""
-
-    def __init__(self) -> None:
-        self._output = ByteOutput()
-
+class Output(ByteOutput):
     def write(self, data: bytes) -> None:
         """Raises BrokenPipeError when nobody reads any more, NcError if it cannot be written."""
         try:
-            self._output.write(data)
+            super().write(data)
         except BrokenPipeError:
             raise
         except OSError as e:
             raise NcError(e.errno, f"standard output: {e.strerror}") from None
-
-    def end(self) -> None:
-        self._output.end()
 
 
 def document(options: Options, result: NcResult, received: bytes) -> str:

@@ -19,7 +19,7 @@ from apps.nc.relay import Manners, Relay
 from apps.nc.report import Report
 from apps.nc.result import Attempt, NcError, NcResult, Options
 from apps.nc.source import Source
-from apps.usage import in_words
+from apps.usage import in_few_words
 
 Comers = Generator[tuple[Any, tuple[str, int] | None], None, None]  # a socket and who is at its other end
 
@@ -71,7 +71,7 @@ class Session:
         relay.run()
         self._count()
         if relay.error is not None:
-            self.result.error = _words(relay.error)
+            self.result.error = in_few_words(relay.error)
             self.report.broken(self.result.error)
         if not options.udp:
             sock.setsockopt(self.node.socket.SOL_SOCKET, self.node.socket.SO_LINGER, LINGER)
@@ -113,7 +113,7 @@ class Session:
                 is_timeout = e.errno is None
                 error = os.strerror(errno.EINPROGRESS if is_timeout else errno.ETIMEDOUT)
             except OSError as e:
-                error = _words(e)
+                error = in_few_words(e)
             except BaseException:
                 sock.close()
                 raise
@@ -135,20 +135,20 @@ class Session:
         try:
             sock.bind((address, port))
         except OSError as e:
-            raise NcError(e.errno, f"bind failed: {_words(e)}") from None
+            raise NcError(e.errno, f"bind failed: {in_few_words(e)}") from None
 
     def _literal(self, host: str) -> str:
         """An address of ours as the user named it. Raises NcError."""
         try:
             return str(self._lookup(host, 0)[0]) if host else ""
         except (OSError, UnicodeError) as e:
-            raise NcError(getattr(e, "errno", None), f"getaddrinfo: {_words(e)}") from None
+            raise NcError(getattr(e, "errno", None), f"getaddrinfo: {in_few_words(e)}") from None
 
     def _addresses(self, host: str, port: int) -> list[str]:
         try:
             return self._lookup(host, port)
         except (OSError, UnicodeError) as e:
-            text = f'getaddrinfo for host "{host}" port {port}: {_words(e)}'
+            text = f'getaddrinfo for host "{host}" port {port}: {in_few_words(e)}'
             raise NcError(getattr(e, "errno", None), text) from None
 
     def _lookup(self, host: str, port: int) -> list[str]:
@@ -173,7 +173,7 @@ class Session:
                 self.node.engine.sleep(1.0)
                 sock.send(b"X")
         except OSError as e:
-            return _words(e)
+            return in_few_words(e)
         return ""
 
     # --- listening
@@ -204,7 +204,7 @@ class Session:
             raise
         except OSError as e:
             sock.close()
-            raise NcError(e.errno, _words(e)) from None
+            raise NcError(e.errno, in_few_words(e)) from None
         host, port = sock.getsockname()
         self.report.listening(self._name(host), port)
         return sock
@@ -241,11 +241,3 @@ class Session:
             return address
         self.names.wait_for(address)
         return self.names.name(address) or address
-
-
-def _words(error: Exception) -> str:
-    """An error without the details that the core adds to it. Those about names have numbers of their own."""
-    number = getattr(error, "errno", None)
-    if isinstance(error, OSError) and number is not None and number in errno.errorcode:
-        return os.strerror(number)
-    return in_words(error)

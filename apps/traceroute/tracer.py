@@ -9,14 +9,13 @@ is the node's. It refuses IPv6 and probes of TCP.
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from apps.address_names import Names
 from apps.host import Host
-from apps.usage import AppError, in_words
+from apps.usage import AppError, in_few_words, in_words
 from stack.wire import icmpv4, ipv4, udp
 from stack.wire.address import format_ip
 from stack.wire.drop import WireError
@@ -191,7 +190,7 @@ class Tracer:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
                 probe.connect((self.address, FIRST_PORT))
         except OSError as e:
-            raise TraceError(e.errno, f"connect: {os.strerror(e.errno or 0)}") from None
+            raise TraceError(e.errno, f"connect: {in_few_words(e)}") from None
 
     def close(self) -> None:
         for sock in (self._answers, self._datagrams):

@@ -8,14 +8,13 @@ options that wget has and this has not, with the list of those it has.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 from apps.host import Host, current_host
 from apps.registry import App, register
-from apps.usage import UsageError, complain, plain, split
+from apps.usage import UsageError, complain, plain, split, whole
 from apps.wget.file import destination
 from apps.wget.report import Brief, Json, Quiet, Report, Text, Verbose, printable, say, spelled
 from apps.wget.result import Options, WgetResult
@@ -188,9 +187,10 @@ def _seconds(text: str) -> float:
 
 
 def _number(option: str, text: str) -> int:
-    if not re.fullmatch("0*[0-9]{1,10}", text):
-        raise UsageError(f"{option}: Invalid number ‘{text}’.")
-    return int(text)
+    try:
+        return whole(text)
+    except ValueError:
+        raise UsageError(f"{option}: Invalid number ‘{text}’.") from None
 
 
 def _header(text: str) -> tuple[str, str]:

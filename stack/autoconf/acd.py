@@ -27,13 +27,13 @@ class Claim:
         acd: AddressConflictDetection,
         interface: Interface,
         wanted: InterfaceAddress,
-        told: list[Told],
+        waiting: list[Told],
         now: float,
     ) -> None:
         config = acd.net.config
         self.interface = interface
         self.wanted = wanted
-        self.told = told
+        self.waiting = waiting  # to be told how it ends
         self.is_ours = False
         self.probes_left = config.acd_probe_num
         self.announcements_left = config.acd_announce_num
@@ -48,15 +48,14 @@ class AddressConflictDetection:
         self.net = net
         self._claims: dict[tuple[int, bytes], Claim] = {}
 
-    def claim(self, interface: Interface, wanted: InterfaceAddress, now: float, told: Told | None = None) -> None:
+    def claim(self, interface: Interface, wanted: InterfaceAddress, told: Told, now: float) -> None:
         """Begin probing; `AddressReady` or `AddressConflict` follows, and `told` is called.
 
         A second claim takes the first one's place; who waits for that one is told how this one ends.
         """
         first = self._claims.get((interface.index, wanted.address))
-        waiting = [] if first is None or first.is_ours else first.told
         self.release(interface, wanted.address)
-        claim = Claim(self, interface, wanted, [*waiting, *([] if told is None else [told])], now)
+        claim = Claim(self, interface, wanted, [*(first.waiting if first is not None else ()), told], now)
         self._claims[(interface.index, wanted.address)] = claim
         interface.tentative.append(wanted)
         if claim.probes_left == 0 or self.net.config.acd_probe_wait == 0:
@@ -73,9 +72,13 @@ class AddressConflictDetection:
         """As `release`, and who waits for the claim is told that it came to nothing."""
         claim = self._claims.get((interface.index, address))
         self.release(interface, address)
-        if claim is not None and not claim.is_ours:
-            for told in claim.told:
-                told(interface.mac, now)
+        if claim is not None:
+            self._tell(claim, interface.mac, now)
+
+    def _tell(self, claim: Claim, mac: bytes | None, now: float) -> None:
+        waiting, claim.waiting = claim.waiting, []
+        for told in waiting:
+            told(mac, now)
 
     def on_timer(self, claim: Claim, now: float) -> None:
         config = self.net.config
@@ -91,8 +94,7 @@ class AddressConflictDetection:
             claim.interface.tentative.remove(claim.wanted)
             self.net.install_address(claim.interface, claim.wanted)
             self.net.emit(AddressReady(claim.interface, claim.wanted.address, claim.wanted.prefixlen), now)
-            for told in claim.told:
-                told(None, now)
+            self._tell(claim, None, now)
         if claim.announcements_left > 0:
             self._broadcast(claim, claim.wanted.address, now)
             claim.announcements_left -= 1
@@ -117,8 +119,7 @@ class AddressConflictDetection:
         self.net.emit(AddressConflict(claim.interface, claim.wanted.address, mac, claim.is_ours), now)
         if not claim.is_ours:
             self.release(claim.interface, claim.wanted.address)
-            for told in claim.told:
-                told(mac, now)
+            self._tell(claim, mac, now)
             return
         # RFC 5227 2.4 (c): whoever brought the node up with this address wants it kept; it is defended, but not so
         # often that two who do so flood the link.

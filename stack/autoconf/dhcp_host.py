@@ -180,7 +180,7 @@ class Dhcp:
                 client.on_conflict(mac, now)
             self._carry_out(running, now)
 
-        self.acd.claim(interface, wanted, now, told)
+        self.acd.claim(interface, wanted, told, now)
 
     def _configure(self, running: Running, lease: Lease) -> None:
         interface = running.client.interface
@@ -202,9 +202,9 @@ class Dhcp:
         if running.steps_left:
             running.leaving = lease
             return
-        self._remove_routes(running)
-        running.client.interface.mtu = running.link_mtu
         interface = running.client.interface
+        self._remove_routes(running)
+        interface.mtu = running.link_mtu
         if not self._is_user_s(interface, lease):
             self.acd.release(interface, lease.address)
             self.net.uninstall_address(interface, lease.address)

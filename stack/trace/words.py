@@ -47,7 +47,7 @@ def is_number(word: str) -> bool:
 
 
 class Words:
-    """The words of `text`; `depth` says how deep in parentheses the next one stands. FilterError for what is none."""
+    """The words of `text`. FilterError for what is none."""
 
     def __init__(self, text: str) -> None:
         self._text = text

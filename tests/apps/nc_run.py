@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from apps.nc.report import Quiet
 from apps.nc.result import NcResult, Options
 from apps.nc.session import Session
 from apps.nc.source import Source
-from stack.resolver import Resolver
-from stack.sim import SimEngine, World
-from stack.socket import SocketModule
+from tests.apps.near import HERE, THERE, Near
 
-HERE, THERE = "10.0.0.1", "10.0.0.2"
 PORT = 4711
 BINARY = bytes(range(256)) * 4
 LARGE = random.Random(7).randbytes(1_000_000)
-
-
-class Near(NamedTuple):
-    """10.0.0.1 as an app sees a node; `far` is the socket module of 10.0.0.2, half a millisecond away."""
-
-    engine: SimEngine
-    socket: SocketModule
-    resolver: Resolver
-    world: World
-    far: SocketModule
-
-
-@contextmanager
-def two_hosts() -> Iterator[Near]:
-    with World(seed=5) as world:
-        world.cable(delay=0.0005)
-        small: dict[str, Any] = {"tcp_sndbuf": 65536, "tcp_rcvbuf": 65536}
-        engine, far = world.host(f"{HERE}/24", **small), world.host(f"{THERE}/24", **small)
-        module = SocketModule(engine)
-        yield Near(engine, module, Resolver(module), world, SocketModule(far))
 
 
 class Somebody:
@@ -113,10 +89,3 @@ def client(near: Near, talk: Callable[[Any], object], at: float = 0.1) -> Callab
             return talk(sock)
 
     return run
-
-
-def rest(sock: Any) -> bytes:
-    got = b""
-    while part := sock.recv(65536):
-        got += part
-    return got

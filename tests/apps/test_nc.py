@@ -16,7 +16,9 @@ from apps.nc.session import Session
 from apps.nc.source import Given, Nobody
 from stack import interrupt
 from stack.wire.address import parse_ip
-from tests.apps.nc_run import BINARY, HERE, LARGE, PORT, THERE, Near, Somebody, client, hold, rest, server, two_hosts
+from tests.apps.nc_run import BINARY, LARGE, PORT, Somebody, client, hold, server
+from tests.apps.near import HERE, THERE, Near, two_hosts
+from tests.streams import rest
 
 RESET = b"\1\0\0\0\0\0\0\0"  # SO_LINGER, no time
 

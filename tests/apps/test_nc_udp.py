@@ -10,7 +10,8 @@ import pytest
 
 from apps.nc import nc
 from apps.nc.source import Given
-from tests.apps.nc_run import BINARY, HERE, PORT, THERE, Near, Somebody, hold, two_hosts
+from tests.apps.nc_run import BINARY, PORT, Somebody, hold
+from tests.apps.near import HERE, THERE, Near, two_hosts
 
 
 @pytest.fixture

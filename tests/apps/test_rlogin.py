@@ -8,7 +8,7 @@ import sys
 import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,35 +16,20 @@ from hypothesis import strategies as st
 
 from apps.rlogin import RloginError, RloginResult, command, connect, rlogin
 from apps.rlogin.session import Escapes, Refused, Session
-from stack.resolver import Resolver
-from stack.sim import SimEngine, World
-from stack.socket import SocketModule
 from stack.wire.rlogin import COOKED, DISCARD, RAW, WINDOW, Hello, WindowSize, emit_hello, emit_size
+from tests.apps.near import Near, two_hosts
 from tests.shell.terminal import Terminal
+from tests.streams import exactly, rest
 
 ROOT = Path(__file__).parents[2]
 HELLO = Hello("me", "you", "vt100", "9600")
 LATER = 1.0  # seconds
 
 
-class Near(NamedTuple):
-    """10.0.0.1 as an app sees a node; 10.0.0.2 is half a millisecond away."""
-
-    engine: SimEngine
-    socket: SocketModule
-    resolver: Any
-    world: World
-    far: SocketModule
-
-
 @pytest.fixture
 def near() -> Iterator[Near]:
-    with World(seed=4) as world:
-        world.cable(delay=0.0005)
-        small = {"tcp_sndbuf": 65536, "tcp_rcvbuf": 65536}
-        engine, far = world.host("10.0.0.1/24", **small), world.host("10.0.0.2/24", **small)
-        module = SocketModule(engine)
-        yield Near(engine, module, Resolver(module), world, SocketModule(far))
+    with two_hosts() as there:
+        yield there
 
 
 class Somebody:
@@ -124,20 +109,6 @@ def accept(sock: Any) -> None:
     words = emit_hello(HELLO)
     assert exactly(sock, len(words)) == words
     sock.sendall(b"\0")
-
-
-def exactly(sock: Any, length: int) -> bytes:
-    got = b""
-    while len(got) < length and (part := sock.recv(length - len(got))):
-        got += part
-    return got
-
-
-def rest(sock: Any) -> bytes:
-    got = b""
-    while part := sock.recv(65536):
-        got += part
-    return got
 
 
 # --- the session

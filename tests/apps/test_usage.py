@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from apps.usage import AppError, UsageError, number
 from apps.wget import CommandLine as Wget
 from services.registry import parse_name
 
+Parse = Callable[[list[str]], object]
 ODD = ["1_000", "2 ", " 2", "\u0663", "0b11", "9" * 5000 + "x", "-", "0x"]
 HUGE = "9" * 5000  # more digits than Python makes an int of
 
@@ -36,8 +39,7 @@ def test_a_number_is_of_plain_digits_or_a_usage_error(text: str) -> None:
         (Wget, "--max-redirect={} a"), (dns, "-p {} a"), (dns, "+time={} a"),
     ],
 )  # fmt: skip
-def test_what_is_no_number_is_refused_in_one_line(parse: object, words: str, text: str) -> None:
-    assert callable(parse)
+def test_what_is_no_number_is_refused_in_one_line(parse: Parse, words: str, text: str) -> None:
     parse([word.format(3) for word in words.split()])
     with pytest.raises((UsageError, AppError)) as caught:
         parse([word.format(text) for word in words.split()])
@@ -46,8 +48,7 @@ def test_what_is_no_number_is_refused_in_one_line(parse: object, words: str, tex
 
 @pytest.mark.parametrize("text", ["1_000", "\u0663", " 2", "1e", "0b11"])
 @pytest.mark.parametrize(("parse", "option"), [(ping, "-i"), (traceroute, "-w"), (Wget, "-T")])
-def test_seconds_are_of_plain_digits_as_well(parse: object, option: str, text: str) -> None:
-    assert callable(parse)
+def test_seconds_are_of_plain_digits_as_well(parse: Parse, option: str, text: str) -> None:
     with pytest.raises(UsageError):
         parse([option, text, "10.0.0.2"])
 

@@ -68,7 +68,7 @@ def test_an_address_in_use_is_reported_and_not_taken() -> None:
     told: list[tuple[bytes | None, float]] = []
     second = bytes((192, 168, 1, 4))
     wanted = InterfaceAddress(second, 24)
-    h.do(lambda now: h.stack.acd.claim(h.interface, wanted, now, lambda who, now: told.append((who, now))))
+    h.do(lambda now: h.stack.acd.claim(h.interface, wanted, lambda who, now: told.append((who, now)), now))
     h.advance_to(3.05)
     h.receive_arp(arp.REPLY, OTHER_MAC, second, MAC, ADDRESS, MAC)
     assert [event for _, event in conflicts(h)] == [AddressConflict(h.interface, second, OTHER_MAC, False)]

@@ -206,7 +206,7 @@ def test_a_nearer_deadline_ends_the_loops_sleep(node: Engine) -> None:
     with node:
         timer = node.stack.timers.timer(fired.append)
         timer.set(node.now() + 100)
-    time.sleep(0.02)
+    assert eventually(lambda: node._sleeps_until > engine_module.ALWAYS)
     with node:
         due = node.now() + 0.03
         node.stack.timers.timer(fired.append).set(due)
@@ -217,7 +217,7 @@ def test_a_nearer_deadline_ends_the_loops_sleep(node: Engine) -> None:
 def test_an_idle_engine_sleeps(node: Engine) -> None:
     device = ScriptedDevice()
     node.attach(device)
-    time.sleep(0.05)
+    assert eventually(lambda: node._sleeps_until > engine_module.ALWAYS)
     before = device.reads
     used = time.process_time()
     time.sleep(0.3)

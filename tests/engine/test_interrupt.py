@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from stack import interrupt
 from stack.engine import Engine
 from tests.hosts import engine as new_engine
+from tests.patience import PATIENCE, eventually
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -89,15 +89,19 @@ def test_another_threads_wait_is_not_ended(node: Engine) -> None:
 
     def waiter() -> None:
         with node:
-            results.append(node.wait(lambda: False, 0.2))
+            results.append(node.wait(is_over.is_set, PATIENCE))
 
+    is_over = threading.Event()
     thread = threading.Thread(target=waiter)
     thread.start()
-    time.sleep(0.05)
+    assert eventually(lambda: node._waiters)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+    assert node._waiters and not results
+    with node:
+        is_over.set()
     thread.join()
-    assert results == [False]
+    assert results == [True]
 
 
 def test_installing_nests_and_keeps_its_hands_off_others_handlers() -> None:

@@ -263,9 +263,8 @@ class Sandbox(Namespace):
 
     def settles_as(self, before: dict[str, Any]) -> None:
         """It becomes what it was; after a link went down or up the kernel takes a moment."""
-        end = time.monotonic() + 10
-        while (now := self.snapshot()) != before and time.monotonic() < end:
-            time.sleep(0.05)
+        now: dict[str, Any] = {}
+        eventually(lambda: now.update(self.snapshot()) or now == before, 10)
         for what, was in before.items():
             assert now[what] == was
 

@@ -12,6 +12,7 @@ import pytest
 from node import Node
 from tests import needs
 from tests.patience import PATIENCE
+from tests.streams import exactly
 
 pytestmark = pytest.mark.live
 
@@ -65,10 +66,3 @@ def await_urgent(node: Node, sock: Any) -> bytes:
         assert engine.wait(sock.exceptional, PATIENCE)
     data: bytes = sock.recv(10, node.socket.MSG_OOB)
     return data
-
-
-def exactly(sock: Any, length: int) -> bytes:
-    got = b""
-    while len(got) < length and (part := sock.recv(length - len(got))):
-        got += part
-    return got

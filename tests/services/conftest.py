@@ -15,7 +15,7 @@ import pytest
 from services import Services
 from stack.sim import World
 from stack.socket import SocketModule
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, eventually
 
 
 class Place:
@@ -43,11 +43,7 @@ class Place:
 
     def eventually(self, condition: Callable[[], bool]) -> bool:
         """Whether it comes true: a service counts a moment after its client has the answer."""
-        for _ in range(500):
-            if condition():
-                return True
-            self._pause(0.01)
-        return False
+        return eventually(condition, sleep=self._pause)
 
     def close(self) -> None:
         for sock in self.opened:

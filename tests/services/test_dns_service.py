@@ -9,6 +9,7 @@ import pytest
 from stack.wire import dns
 from stack.wire.dns import Message, Question, Record, Txt
 from stack.wire.name import ROOT, parse_name
+from tests.streams import exactly
 
 ZONE = """\
 lab. 60 SOA ns.lab. hostmaster.lab. 1 2 3 4 30
@@ -33,13 +34,6 @@ def ask(place: Any, server: Any, data: bytes) -> bytes:
     sock.sendto(data, (place.address, server.bound))
     reply: bytes = sock.recv(65535)
     return reply
-
-
-def receive(sock: Any, length: int) -> bytes:
-    got = b""
-    while len(got) < length and (part := sock.recv(length - len(got))):
-        got += part
-    return got
 
 
 def test_an_answer_with_authority(place: Any, server: Any) -> None:
@@ -78,8 +72,8 @@ def test_tcp_gives_it_whole_and_one_after_another(place: Any, server: Any) -> No
     sock.sendall(data[5:])
     replies = []
     for _ in queries:
-        length = int.from_bytes(receive(sock, 2), "big")
-        replies.append(dns.parse(receive(sock, length)))
+        length = int.from_bytes(exactly(sock, 2), "big")
+        replies.append(dns.parse(exactly(sock, length)))
     assert [reply.id for reply in replies] == [1, 2, 3]
     assert [len(reply.answers) for reply in replies] == [20, 1, 20]
     assert replies[0].answers[7].data == Txt((b"%050d" % 7,)) and not replies[0].is_truncated

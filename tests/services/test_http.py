@@ -17,6 +17,7 @@ from services.http.directory import Directory, Elsewhere, File, Listing, Refused
 from services.http.request import Request
 from stack.sim import World
 from stack.socket import SocketModule
+from tests.streams import rest
 
 BIG = bytes(range(256)) * 8192  # 2 MiB
 
@@ -202,20 +203,13 @@ def slow(site: Path) -> Any:
         services.close()
 
 
-def receive_all(sock: Any) -> bytes:
-    got = b""
-    while data := sock.recv(1 << 20):
-        got += data
-    return got
-
-
 def test_a_head_that_takes_too_long_is_told_so(slow: Any) -> None:
     world, service, sock = slow
     world.sleep(HEAD_TIME - 5)  # before the first byte it may wait as well
     for byte in b"GET / HTTP/1.1\r":
         sock.sendall(bytes([byte]))
         world.sleep(1)
-    assert receive_all(sock).startswith(b"HTTP/1.1 408 ")
+    assert rest(sock).startswith(b"HTTP/1.1 408 ")
     assert world.now() == pytest.approx(2 * HEAD_TIME - 5, abs=0.1)  # counted from the first byte
     assert re.search(r'"GET / [^"]*" 408 \d+$', service.log[0])
 

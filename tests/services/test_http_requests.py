@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from services.http import LINGER
 from services.http.directory import Directory
 from services.http.request import Request
-from tests.services.test_services import receive_all
+from tests.streams import rest
 
 DIGITS = b"0123456789"
 
@@ -87,7 +87,7 @@ def test_a_line_that_is_no_request_is_answered_and_logged(place: Any, site: Path
     service = place.services.start("http", port=0, setting=str(site))
     sock = place.connect(service)
     sock.sendall(line + b"\r\nHost: x\r\n\r\n")
-    assert receive_all(sock).startswith(b"HTTP/1.1 400 ")
+    assert rest(sock).startswith(b"HTTP/1.1 400 ")
     assert place.eventually(lambda: len(service.log) == 1) and '" 400 ' in service.log[0]
     assert service.loop.last_fault == ""
 
@@ -230,7 +230,7 @@ def test_what_comes_in_a_body_is_not_taken_for_a_request(place: Any, site: Path,
     service = place.services.start("http", port=0, setting=str(site))
     sock = place.connect(service)
     sock.sendall(b"GET /ten HTTP/1.1\r\nHost: x\r\n" + field + b"\r\n\r\n" + b"GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n")
-    answer = receive_all(sock)
+    answer = rest(sock)
     assert answer.count(b"HTTP/1.1 ") == 1 and b"\r\nConnection: close\r\n" in answer
     assert place.eventually(lambda: len(service.log) == 1) and "hidden" not in service.log[0]
 
@@ -242,7 +242,7 @@ def test_a_client_that_is_still_sending_hears_the_last_answer(place: Any, site: 
     service = place.services.start("http", port=0, setting=str(site))
     sock = place.connect(service)
     sock.sendall(LAST + bytes(5000))
-    assert receive_all(sock).endswith(DIGITS)
+    assert rest(sock).endswith(DIGITS)
     sock.sendall(bytes(300_000))
     assert place.eventually(lambda: service.bytes_in == len(LAST) + 305_000)
     assert len(service.clients) == 1  # it was not cut off
@@ -254,7 +254,7 @@ def test_a_client_that_does_not_stop_sending_is_cut_off(place: Any, site: Path) 
     service = place.services.start("http", port=0, setting=str(site))
     sock = place.connect(service)
     sock.sendall(LAST)
-    assert receive_all(sock).endswith(DIGITS)
+    assert rest(sock).endswith(DIGITS)
     with pytest.raises(ConnectionError):
         for _ in range(400):
             sock.sendall(bytes(65536))

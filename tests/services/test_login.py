@@ -23,6 +23,7 @@ from stack.wire import rlogin
 from stack.wire.rlogin import Hello, WindowSize, emit_hello, emit_size
 from tests.hosts import Pair
 from tests.patience import PATIENCE, eventually
+from tests.streams import rest, until
 
 HELLO = emit_hello(Hello("me", "you", "vt100", "9600"))
 
@@ -85,23 +86,6 @@ def lan(pair: tuple[Pair, Iterator[int]], monkeypatch: pytest.MonkeyPatch) -> It
     made = Lan(*pair)
     yield made
     made.close()
-
-
-def until(sock: Any, wanted: bytes) -> bytes:
-    """What comes up to and including `wanted`."""
-    got = b""
-    while wanted not in got:
-        part = sock.recv(65536)
-        assert part, f"{wanted!r} is not in {got!r}"
-        got += part
-    return got
-
-
-def rest(sock: Any) -> bytes:
-    got = b""
-    while part := sock.recv(65536):
-        got += part
-    return got
 
 
 def is_gone(pid: int) -> bool:

@@ -11,31 +11,18 @@ import pytest
 from services.chargen import ROWS
 from services.service import RECEIVE
 from tests.patience import PATIENCE
+from tests.streams import exactly, rest
 
 KILOBYTE = bytes(range(256)) * 4
-
-
-def receive_all(sock: Any) -> bytes:
-    chunks = []
-    while chunk := sock.recv(65536):
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def receive(sock: Any, length: int) -> bytes:
-    got = b""
-    while len(got) < length and (chunk := sock.recv(length - len(got))):
-        got += chunk
-    return got
 
 
 def test_echo_returns_what_it_gets_and_closes_after_the_client(place: Any) -> None:
     sock = place.connect(place.services.start("echo", port=0))
     sock.sendall(b"hello")
-    assert receive(sock, 5) == b"hello"
+    assert exactly(sock, 5) == b"hello"
     sock.sendall(KILOBYTE)
     sock.shutdown(place.socket.SHUT_WR)
-    assert receive_all(sock) == KILOBYTE
+    assert rest(sock) == KILOBYTE
 
 
 def test_a_thousand_clients_at_once_each_get_their_kilobyte(place: Any) -> None:
@@ -44,7 +31,7 @@ def test_a_thousand_clients_at_once_each_get_their_kilobyte(place: Any) -> None:
     for number, sock in enumerate(clients):
         sock.sendall(number.to_bytes(4, "big") * 256)
     for number, sock in enumerate(clients):
-        assert receive(sock, 1024) == number.to_bytes(4, "big") * 256
+        assert exactly(sock, 1024) == number.to_bytes(4, "big") * 256
     assert place.eventually(lambda: echo.bytes_out == 1024 * 1000)
     assert (len(echo.clients), echo.served) == (1000, 1000)
 
@@ -64,12 +51,12 @@ def test_echo_stops_reading_from_a_client_that_does_not_read(place: Any) -> None
             other = place.connect(echo) if selector_rounds % 500 == 0 else None
             if other is not None:
                 other.sendall(b"still there?")
-                assert receive(other, 12) == b"still there?"
+                assert exactly(other, 12) == b"still there?"
     (client,) = [c for c in echo.clients if c.received > RECEIVE]
     assert len(client.pending) <= RECEIVE
     sock.settimeout(PATIENCE)
     sock.shutdown(place.socket.SHUT_WR)
-    assert len(receive_all(sock)) == sent
+    assert len(rest(sock)) == sent
 
 
 def test_discard_says_nothing(place: Any) -> None:
@@ -77,7 +64,7 @@ def test_discard_says_nothing(place: Any) -> None:
     sock = place.connect(discard)
     sock.sendall(KILOBYTE * 100)
     sock.shutdown(place.socket.SHUT_WR)
-    assert receive_all(sock) == b""
+    assert rest(sock) == b""
     assert discard.bytes_in == len(KILOBYTE) * 100
 
 
@@ -85,10 +72,10 @@ def test_chargen_sends_the_pattern_for_as_long_as_the_client_reads(place: Any) -
     chargen = place.services.start("chargen", port=0)
     sock = place.connect(chargen)
     sock.sendall(b"anything")
-    assert receive(sock, len(ROWS) * 40 + 10) == ROWS * 40 + ROWS[:10]
+    assert exactly(sock, len(ROWS) * 40 + 10) == ROWS * 40 + ROWS[:10]
     assert ROWS[:75] == bytes(range(32, 104)) + b"\r\n!"
     other = place.connect(chargen)  # while the first does not read
-    assert receive(other, 10) == ROWS[:10]
+    assert exactly(other, 10) == ROWS[:10]
     sock.close()
     other.close()
 
@@ -97,10 +84,10 @@ def test_a_service_goes_on_after_a_client_was_reset(place: Any) -> None:
     chargen = place.services.start("chargen", port=0)
     rude = place.connect(chargen)
     rude.setsockopt(place.socket.SOL_SOCKET, place.socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    receive(rude, 1000)
+    exactly(rude, 1000)
     rude.close()
     polite = place.connect(chargen)
-    assert receive(polite, 10) == ROWS[:10]
+    assert exactly(polite, 10) == ROWS[:10]
     assert place.eventually(lambda: len(chargen.clients) == 1)
     assert chargen.loop.last_fault == ""  # that clients vanish is no fault of ours
 
@@ -173,7 +160,7 @@ def exchange(place: Any, request: bytes) -> bytes:
     sock = place.connect(next(iter(place.services)))
     sock.sendall(request)
     sock.shutdown(place.socket.SHUT_WR)
-    return receive_all(sock)
+    return rest(sock)
 
 
 @pytest.mark.parametrize(
@@ -210,4 +197,4 @@ def test_http_a_request_byte_by_byte(place: Any) -> None:
     sock = place.connect(place.services.start("http", port=0))
     for byte in b"GET /bytes/3 HTTP/1.0\r\n\r\n":
         sock.sendall(bytes([byte]))
-    assert receive_all(sock).endswith(b"\r\n\r\n" + ROWS[:3])
+    assert rest(sock).endswith(b"\r\n\r\n" + ROWS[:3])

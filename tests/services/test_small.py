@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from services import qotd
 from services.service import CHATTERBOXES
 from services.time import SINCE_1900
-from tests.services.test_services import receive_all
+from tests.streams import rest
 
 ROOT = Path(__file__).parents[2]
 WORDS = rb"(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, [A-Z][a-z]+ \d\d, \d{4} \d\d:\d\d:\d\d-UTC\r\n"
@@ -37,7 +37,7 @@ def ask(place: Any, service: Any) -> bytes:
 
 def test_daytime_in_words(place: Any) -> None:
     service = place.services.start("daytime", port=0)
-    for said in (receive_all(place.connect(service)), ask(place, service)):
+    for said in (rest(place.connect(service)), ask(place, service)):
         assert re.fullmatch(WORDS, said)
         if is_virtual(place):
             assert said == b"Thursday, January 01, 1970 00:00:00-UTC\r\n"
@@ -48,7 +48,7 @@ def test_daytime_in_words(place: Any) -> None:
 
 def test_time_in_four_bytes(place: Any) -> None:
     service = place.services.start("time", port=0)
-    for said in (receive_all(place.connect(service)), ask(place, service)):
+    for said in (rest(place.connect(service)), ask(place, service)):
         assert len(said) == 4
         seconds = int.from_bytes(said, "big") - SINCE_1900
         assert seconds == 0 if is_virtual(place) else 0 <= time.time() - seconds < 3
@@ -57,7 +57,7 @@ def test_time_in_four_bytes(place: Any) -> None:
         service.loop.wall = lambda wall=wall: wall
         assert ask(place, service) == number.to_bytes(4, "big")
     service.loop.wall = lambda: 2_085_978_496.0
-    assert receive_all(place.connect(service)) == b""
+    assert rest(place.connect(service)) == b""
     assert place.eventually(lambda: len(service.clients) == 1)  # the first one, who has not closed yet
     sock = place.datagrams()
     sock.sendto(b"?", (place.address, service.bound))
@@ -76,12 +76,12 @@ def test_a_quotation_for_each_day(place: Any, tmp_path: Path) -> None:
         said.append(ask(place, service))
     one, two, three = b"One.\r\n", b"Two,\r\nin two lines.\r\n\r\n", "Dr\u00fcei\r\n".encode()
     assert said == [one, one, two, three, one]
-    assert receive_all(place.connect(service)) == one
+    assert rest(place.connect(service)) == one
 
 
 def test_without_a_file_there_are_quotations_all_the_same(place: Any) -> None:
     service = place.services.start("qotd", port=0)
-    assert ask(place, service) == receive_all(place.connect(service))
+    assert ask(place, service) == rest(place.connect(service))
     assert all(len(quote) < qotd.MAX_QUOTE and quote.isascii() for quote in qotd.QUOTES)
 
 
@@ -124,7 +124,7 @@ def test_a_client_that_talks_first_still_hears_the_greeting(place: Any, name: st
     service = place.services.start(name, port=0)
     sock = place.connect(service)
     sock.sendall(bytes(5000))
-    assert receive_all(sock)
+    assert rest(sock)
     assert place.eventually(lambda: service.bytes_in == 5000)
     (client,) = service.clients
     assert client.peer == sock.getsockname() and service.counts().startswith("1 client (")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import eventually
 from tests.sockets.conftest import Net
 
 
@@ -21,8 +22,4 @@ def errno_of(call: Any, *args: Any) -> int:
 
 def until(net: Net, condition: Any) -> None:
     """Let time pass until it holds: packets take some."""
-    for _ in range(2000):
-        if condition():
-            return
-        net.sleep(0.005)
-    raise AssertionError("it never came true")
+    assert eventually(condition, sleep=net.sleep), "it never came true"

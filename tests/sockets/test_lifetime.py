@@ -7,13 +7,13 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stack import collector
+from stack.engine import Engine
 from stack.sim import World
 from stack.socket import SocketModule
 from tests.hosts import Pair
@@ -194,7 +194,7 @@ def test_closing_wakes_whoever_is_blocked() -> None:
     with Pair() as pair:
         found: list[OSError] = []
 
-        def blocked(call: Any) -> threading.Thread:
+        def blocked(engine: Engine, call: Any) -> threading.Thread:
             def body() -> None:
                 try:
                     call()
@@ -203,16 +203,16 @@ def test_closing_wakes_whoever_is_blocked() -> None:
 
             thread = threading.Thread(target=body, daemon=True)
             thread.start()
-            time.sleep(0.05)
+            assert eventually(lambda: engine._waiters)
             return thread
 
         listener = pair.b.create_server(("", 1))
-        thread = blocked(listener.accept)
+        thread = blocked(pair.engines[1], listener.accept)
         listener.close()
         thread.join(PATIENCE)
         assert [type(e) for e in found] == [OSError] and found[0].strerror == "Bad file descriptor"
         sock = pair.a.socket(pair.a.AF_INET, pair.a.SOCK_DGRAM)
-        thread = blocked(lambda: sock.recv(1))
+        thread = blocked(pair.engines[0], lambda: sock.recv(1))
         pair.engines[0].close()
         thread.join(PATIENCE)
         assert found[1].strerror == "Network is down"
